@@ -38,7 +38,20 @@ _NAMES = {
 __all__ = [*_MODULES, *_NAMES, "__version__"]
 
 if TYPE_CHECKING:
-    from workbench import artifacts, checks, data, denoiser, gaussian, grids, metrics, network, plots, schedules, solvers, symbolic
+    from workbench import (
+        artifacts,
+        checks,
+        data,
+        denoiser,
+        gaussian,
+        grids,
+        metrics,
+        network,
+        plots,
+        schedules,
+        solvers,
+        symbolic,
+    )
     from workbench.cite import cite
     from workbench.claim import claim
     from workbench.denoiser import Denoiser, Guided, Rescheduled

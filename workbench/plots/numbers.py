@@ -1,6 +1,7 @@
 """Distributions and tables: histogram, bars, heat map, spectrum."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import SupportsFloat
 
 import numpy as np
 import torch
@@ -23,7 +24,9 @@ def histogram(
     caption: str | None = None,
 ) -> Plot:
     """Histograms, normalized to area 1, on common bins; `density` draws exact densities (n,) -> (n,) as lines over them."""
-    data = {label: vector(finite(x, name_of(label)).ravel(), name_of(label)) for label, x in named(values, "values").items()}
+    data = {
+        label: vector(finite(x, name_of(label)).ravel(), name_of(label)) for label, x in named(values, "values").items()
+    }
     if bins < 2:
         raise ValueError(f"bins: got {bins}; needs at least 2")
     edges = np.histogram_bin_edges(np.concatenate(list(data.values())), bins)
@@ -34,13 +37,23 @@ def histogram(
         axis.stairs(heights, edges, color=style.color, linestyle=style.line, linewidth=1.4, label=name_of(label))
     if density is not None:
         grid = torch.linspace(float(edges[0]), float(edges[-1]), 400, dtype=torch.float64)
-        for (label, function), line in zip(named(density, "exact density").items(), ("-", "--", ":", "-.") * 4, strict=False):
-            axis.plot(grid.numpy(), array(function(grid), name_of(label)), color=BLACK, linestyle=line, linewidth=1.3, label=name_of(label))
+        for (label, function), line in zip(
+            named(density, "exact density").items(), ("-", "--", ":", "-.") * 4, strict=False
+        ):
+            axis.plot(
+                grid.numpy(),
+                array(function(grid), name_of(label)),
+                color=BLACK,
+                linestyle=line,
+                linewidth=1.3,
+                label=name_of(label),
+            )
     axis.set(xlabel=xlabel, ylabel="density")
     if len(axis.get_legend_handles_labels()[0]) > 1:
         legend(figure, axis)
     words = [
-        f"{name_of(label)}: {x.size} values, mean {say(x.mean())}, standard deviation {say(x.std())}, from {say(x.min())} to {say(x.max())}" for label, x in data.items()
+        f"{name_of(label)}: {x.size} values, mean {say(x.mean())}, standard deviation {say(x.std())}, from {say(x.min())} to {say(x.max())}"
+        for label, x in data.items()
     ]
     exact = " with the exact density drawn over it" if density is not None else ""
     return Plot(figure, f"Histogram of {_plain(xlabel)}{exact}. {'; '.join(words)}.", caption)
@@ -48,7 +61,7 @@ def histogram(
 
 @styled
 def bars(
-    heights: Mapping[object, float] | Mapping[object, Mapping[object, float]],
+    heights: Mapping[object, SupportsFloat] | Mapping[object, Mapping[object, SupportsFloat]],
     *,
     ylabel: str = "value",
     log: bool = False,
@@ -68,7 +81,15 @@ def bars(
     for g, (group, style) in enumerate(zip(groups, looks(groups if len(groups) > 1 else [""]), strict=True)):
         place = -np.arange(len(table)) - (g - (len(groups) - 1) / 2) * thick
         colors = [s.color for s in looks(table)] if len(groups) == 1 else style.color
-        drawn = axis.barh(place, numbers[:, g], height=thick * 0.92, color=colors, hatch=("", "//", "..", "xx")[g % 4], edgecolor="white", label=name_of(group))
+        drawn = axis.barh(
+            place,
+            numbers[:, g],
+            height=thick * 0.92,
+            color=colors,
+            hatch=("", "//", "..", "xx")[g % 4],
+            edgecolor="white",
+            label=name_of(group),
+        )
         axis.bar_label(drawn, [say(v) if np.isfinite(v) else "" for v in numbers[:, g]], padding=3, fontsize=8.5)
     axis.set_yticks(-np.arange(len(table)), [name_of(label) for label in table])
     axis.set(xlabel=ylabel, xscale="log" if log else "linear")
@@ -76,8 +97,13 @@ def bars(
     axis.grid(axis="y", visible=False)
     if len(groups) > 1:
         legend(figure, axis)
-    words = [f"{name_of(label)} " + ", ".join(f"{name_of(group)} {say(v)}".strip() for group, v in row.items()) for label, row in table.items()]
-    return Plot(figure, f"Bar chart of {_plain(ylabel)}{', logarithmic axis' if log else ''}. {'; '.join(words)}.", caption)
+    words = [
+        f"{name_of(label)} " + ", ".join(f"{name_of(group)} {say(v)}".strip() for group, v in row.items())
+        for label, row in table.items()
+    ]
+    return Plot(
+        figure, f"Bar chart of {_plain(ylabel)}{', logarithmic axis' if log else ''}. {'; '.join(words)}.", caption
+    )
 
 
 @styled
@@ -99,7 +125,9 @@ def heatmap(
     if m.ndim != 2 or not m.size:
         raise ValueError(f"matrix: got shape {m.shape}; needs two dimensions, not empty")
     if log and (m <= 0).any():
-        raise ValueError(f"matrix: {int((m <= 0).sum())} entries are not positive, which log=True needs; use a linear scale")
+        raise ValueError(
+            f"matrix: {int((m <= 0).sum())} entries are not positive, which log=True needs; use a linear scale"
+        )
     for given, size, what in ((row_labels, m.shape[0], "row_labels"), (column_labels, m.shape[1], "column_labels")):
         if given is not None and len(given) != size:
             raise ValueError(f"{what}: got {len(given)} for {size}; give one for each")
@@ -116,7 +144,15 @@ def heatmap(
     if numbers if numbers is not None else max(m.shape) <= 12:
         for i, j in np.ndindex(*m.shape):
             red, green, blue, _ = image.cmap(image.norm(m[i, j]))
-            axis.text(j, i, say(m[i, j]), ha="center", va="center", fontsize=8, color="white" if 0.3 * red + 0.6 * green + 0.1 * blue < 0.5 else BLACK)
+            axis.text(
+                j,
+                i,
+                say(m[i, j]),
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if 0.3 * red + 0.6 * green + 0.1 * blue < 0.5 else BLACK,
+            )
     figure.colorbar(image, ax=axis, label=label, shrink=0.9)
     top, low = (np.unravel_index(k, m.shape) for k in (m.argmax(), m.argmin()))
     where = [f"{_at(row_labels, k[0], ylabel)}, {_at(column_labels, k[1], xlabel)}" for k in (top, low)]
@@ -128,7 +164,7 @@ def heatmap(
 def spectrum(
     eigenvalues: Values | Mapping[object, Values],
     *,
-    noise: Mapping[object, float] | None = None,
+    noise: Mapping[object, SupportsFloat] | None = None,
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
@@ -139,15 +175,26 @@ def spectrum(
     data = {label: np.sort(vector(v, name_of(label)))[::-1] for label, v in named(eigenvalues, "eigenvalues").items()}
     for label, v in data.items():
         if not (v > 0).any() or (v < -1e-9 * v.max()).any():
-            raise ValueError(f"{name_of(label)}: eigenvalues from {say(v.min())} to {say(v.max())}; a covariance has none below 0 and one above")
+            raise ValueError(
+                f"{name_of(label)}: eigenvalues from {say(v.min())} to {say(v.max())}; a covariance has none below 0 and one above"
+            )
     figure, (axis,) = canvas(size=(SIZE[0] + 1.0, SIZE[1]), title=title)
     words = []
     for (label, v), style in zip(data.items(), looks(data), strict=True):
         kept = v[v > 0]
         marks = np.unique(np.geomspace(1, len(kept), 12).astype(int)) - 1
-        axis.loglog(np.arange(1, len(kept) + 1), kept, label=name_of(label), markevery=list(marks), markersize=4.5, **style.kwargs())
+        axis.loglog(
+            np.arange(1, len(kept) + 1),
+            kept,
+            label=name_of(label),
+            markevery=list(marks),
+            markersize=4.5,
+            **style.kwargs(),
+        )
         total = np.cumsum(v) / v.sum()
-        words.append(f"{name_of(label)}: {len(v)} values from {say(v[0])} to {say(v[-1])}; 90 percent of the variance in the first {int(np.searchsorted(total, 0.9)) + 1}")
+        words.append(
+            f"{name_of(label)}: {len(v)} values from {say(v[0])} to {say(v[-1])}; 90 percent of the variance in the first {int(np.searchsorted(total, 0.9)) + 1}"
+        )
     for (label, sigma), line in zip((noise or {}).items(), ("--", "-.", ":") * 8, strict=False):
         axis.axhline(float(sigma) ** 2, color="#444444", linestyle=line, linewidth=1.1, label=name_of(label))
         above = ", ".join(str(int((v > float(sigma) ** 2).sum())) for v in data.values())

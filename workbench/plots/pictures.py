@@ -34,8 +34,13 @@ def images(
         raise ValueError(f"column_labels: got {len(column_labels)} for {widest} columns; give one for each")
     labeled = isinstance(pictures, Mapping)
     side = min(0.95, 6.4 / widest)
-    figure, axes = canvas(len(rows), widest, size=(side * widest + (1.1 if labeled else 0), side * len(rows) + (0.35 if column_labels or title else 0)), title=title)
-    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
+    figure, axes = canvas(
+        len(rows),
+        widest,
+        size=(side * widest + (1.1 if labeled else 0), side * len(rows) + (0.35 if column_labels or title else 0)),
+        title=title,
+    )
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
     for number, (label, row) in enumerate(rows.items()):
         for place in range(widest):
             axis = axes[number * widest + place]
@@ -43,7 +48,13 @@ def images(
             axis.spines[:].set_visible(False)
             if place < len(row):
                 shown = np.clip((row[place].transpose(1, 2, 0) + 1) / 2, 0, 1)
-                axis.imshow(shown if shown.shape[2] == 3 else shown[..., 0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+                axis.imshow(
+                    shown if shown.shape[2] == 3 else shown[..., 0],
+                    cmap="gray",
+                    vmin=0,
+                    vmax=1,
+                    interpolation="nearest",
+                )
             if labeled and place == 0:
                 axis.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
             if column_labels is not None and number == 0:
@@ -67,7 +78,9 @@ def pixels(pictures: Values, columns: int | None = None, gap: int = 1) -> np.nda
 def _pictures(x: Values, what: str) -> np.ndarray:
     x = finite(x, what)
     if x.ndim != 4 or x.shape[1] not in (1, 3) or not len(x):
-        raise ValueError(f"{what}: got shape {tuple(x.shape)}; needs (n, 3, h, w) or (n, 1, h, w) with values in [-1, 1]")
+        raise ValueError(
+            f"{what}: got shape {tuple(x.shape)}; needs (n, 3, h, w) or (n, 1, h, w) with values in [-1, 1]"
+        )
     return x
 
 
@@ -82,5 +95,7 @@ def _words(rows: Mapping[str, np.ndarray], labeled: bool, column_labels: Sequenc
     for label, row in groups.items():
         outside = float((np.abs(row) > 1).mean())
         clipped = f", {100 * outside:.2g} percent of the values clipped to [-1, 1]" if outside else ""
-        parts.append(f"{label}: mean brightness {say((row.mean() + 1) / 2, 2)}, contrast {say(row.std() / 2, 2)} of full scale{clipped}")
+        parts.append(
+            f"{label}: mean brightness {say((row.mean() + 1) / 2, 2)}, contrast {say(row.std() / 2, 2)} of full scale{clipped}"
+        )
     return f"{head} {'; '.join(parts)}."

@@ -108,6 +108,7 @@ def canvas(
 ) -> tuple[Figure, list[Axes]]:
     """A figure with its own layout engine and a flat list of axes, rows first."""
     figure = Figure(figsize=size, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)
     axes = figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False).ravel().tolist()
     for axis in axes:
         if square:
