@@ -144,7 +144,7 @@ def _show(name: str, value: float, kind: str, why: str, more: dict) -> Number:
     edge = {"run": "solid", "recorded": "dashed", "quoted": "dotted"}[kind]
     body = (
         f'<div class="wb-claim wb-claim-{kind}" style="border-left:4px {edge} {color};padding:.1em .7em;margin:.3em 0">'
-        f'<span aria-hidden="true">{mark}</span> <strong>{kind}</strong> <code>{name}</code> = <b>{value:.6g}</b> <small>({html.escape(why)})</small></div>'
+        f'<span aria-hidden="true">{mark}</span> <strong>{kind}</strong> <span style="font-family:monospace">{name}</span> = <b>{value:.6g}</b> <small>({html.escape(why)})</small></div>'
     )
     display({"text/html": body, "text/plain": line}, raw=True)
     record = {"scrapbook": {"name": name, "mime_prefix": PREFIX}, "workbench": {"kind": kind, **more}}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from workbench.plots.plot import Plot
 
-NOTE = "Run this page live (the rocket at the top) to explore any value."
+NOTE = "Run this page live to explore any value."
 
 
 def live() -> bool:

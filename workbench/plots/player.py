@@ -58,7 +58,7 @@ class Player:
         smooth = "image-rendering:pixelated;" if self.pixelated else ""
         controls = "".join(_slider(name, k, axis, labels) for k, (axis, labels) in enumerate(self.axes.items()))
         play = '<button type="button" class="wb-play" aria-pressed="false">Play</button>' if self.play else ""
-        caption = f"<figcaption>{html.escape(self.caption, quote=False)}</figcaption>" if self.caption else ""
+        caption = f"<figcaption style='color:inherit'>{html.escape(self.caption, quote=False)}</figcaption>" if self.caption else ""
         return (
             f'<figure class="wb-player" id="{name}" style="margin:0">{STYLE}'
             f'<img src="{uris[0]}" alt="{html.escape(self.alts[0])}" width="{width}" height="{height}" '
