@@ -104,7 +104,7 @@ def _start(name: str, given: object) -> object:
     )
 
 
-def _step(given: tuple) -> float:
+def _step(given: tuple) -> int | float:
     return 1 if all(isinstance(v, int) for v in given) else (given[1] - given[0]) / 50
 
 

@@ -1,7 +1,7 @@
 """Distributions and tables: histogram, bars, heat map, spectrum."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import SupportsFloat
+from typing import SupportsFloat, SupportsInt
 
 import numpy as np
 import torch
@@ -205,8 +205,8 @@ def spectrum(
     return Plot(figure, f"Spectrum of a covariance on log-log axes. {'; '.join(words)}.", caption)
 
 
-def _at(labels: Sequence[object] | None, k: int, axis_name: str) -> str:
-    return f"{_plain(axis_name)} {name_of(labels[k]) if labels is not None else int(k)}"
+def _at(labels: Sequence[object] | None, k: SupportsInt, axis_name: str) -> str:
+    return f"{_plain(axis_name)} {name_of(labels[int(k)]) if labels is not None else int(k)}"
 
 
 __all__ = ["bars", "heatmap", "histogram", "spectrum"]

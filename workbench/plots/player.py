@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.plots._arrays import Values, name_of
+from workbench.plots._arrays import Values, array, name_of
 from workbench.plots._player_page import SCRIPT, STYLE
 from workbench.plots.pictures import _words, pixels
 from workbench.plots.plot import Plot, data_uri, encode
@@ -134,15 +134,9 @@ def image_player(
     _count(len(batches), labels)
     sheets = [pixels(batch, columns) for batch in batches]
     height, width = _one_size(sheets)
-    own = [_words({"all": np.asarray(batch)}, False, None) for batch in map(_numpy, batches)]
+    own = [_words({"all": array(batch, "pictures")}, False, None) for batch in batches]
     contents = tuple(("image/png", encode(sheet)) for sheet in sheets)
     return Player(contents, _alts(own, labels, alt), labels, (width * zoom, height * zoom), True, play, caption)
-
-
-def _numpy(batch: Values) -> np.ndarray:
-    from workbench.plots._arrays import array
-
-    return array(batch, "pictures")
 
 
 def _labels(axes: Mapping[str, Sequence[object]]) -> dict[str, tuple[str, ...]]:
@@ -189,27 +183,20 @@ def _one_size(sheets: list[np.ndarray]) -> tuple[int, int]:
 
 
 def _encode(sheets: list[np.ndarray]) -> tuple[tuple[str, bytes], ...]:
-    """Palette PNG of 128 colors; 48 colors when that is too heavy together; WebP when pictures are photographic or still too heavy."""
-    for colors in (128, 48):
-        contents = [encode(sheet, colors) for sheet in sheets]
-        if sum(map(len, contents)) <= BUDGET:
-            return tuple(("image/png", content) for content in contents)
-    smaller = [
-        (("image/webp", w) if len(w := _webp(sheet)) < len(content) else ("image/png", content))
-        for sheet, content in zip(sheets, contents, strict=True)
-    ]
-    return tuple(smaller)
+    """PNG; when all frames together are too heavy, each as WebP where that is smaller."""
+    contents = [("image/png", encode(sheet, 128)) for sheet in sheets]
+    if sum(len(content) for _, content in contents) <= BUDGET:
+        return tuple(contents)
+    return tuple(min(kept, _webp(sheet), key=lambda pair: len(pair[1])) for kept, sheet in zip(contents, sheets, strict=True))
 
 
-def _webp(sheet: np.ndarray, quality: int = 82) -> bytes:
+def _webp(sheet: np.ndarray) -> tuple[str, bytes]:
     from PIL import Image, features
 
-    buffer = io.BytesIO()
     kind = "WEBP" if features.check("webp") else "JPEG"
-    if kind == "JPEG":
-        return b"\0" * (sheet.size + 1)
-    Image.fromarray(sheet).save(buffer, kind, quality=quality, method=6)
-    return buffer.getvalue()
+    buffer = io.BytesIO()
+    Image.fromarray(sheet).save(buffer, kind, quality=82)
+    return f"image/{kind.lower()}", buffer.getvalue()
 
 
 def _slider(name: str, k: int, axis: str, labels: tuple[str, ...]) -> str:

@@ -68,8 +68,7 @@ class Plot(_FigureAndAlt):
         if path.suffix == ".png":
             path.write_bytes(self.png())
         else:
-            with styled:
-                self.figure.savefig(path, facecolor="white")
+            styled(self.figure.savefig)(path, facecolor="white")
         return path
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:

@@ -4,9 +4,10 @@ Every series differs from its neighbors by color *and* marker *and* line style, 
 printer and color-blind eyes.
 """
 
+import functools
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -56,8 +57,16 @@ RC = MappingProxyType(
     }
 )
 
-styled = matplotlib.rc_context(RC)
-"""Decorator and context manager: draw with the book's settings, and leave the reader's own untouched."""
+
+def styled(function: Callable) -> Callable:
+    """Decorator: draw with the book's settings, and leave the reader's own untouched."""
+
+    @functools.wraps(function)
+    def drawn(*args, **kwargs):
+        with matplotlib.rc_context(RC):
+            return function(*args, **kwargs)
+
+    return drawn
 
 
 class Look(NamedTuple):
