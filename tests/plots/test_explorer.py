@@ -43,7 +43,15 @@ def test_an_error_is_shown_where_the_reader_looks():
 
 @pytest.mark.parametrize(
     ("given", "start"),
-    [((1, 4), 2), ((0.0, 1.0), 0.5), ((0, 10, 5), 5), ((0, 10, 1, 7), 7), ([3, 1, 2], 3), (range(2, 9), 2), (True, True)],
+    [
+        ((1, 4), 2),
+        ((0.0, 1.0), 0.5),
+        ((0, 10, 5), 5),
+        ((0, 10, 1, 7), 7),
+        ([3, 1, 2], 3),
+        (range(2, 9), 2),
+        (True, True),
+    ],
 )
 def test_where_a_slider_starts(given, start):
     assert plots.explorer(draw, power=given).start["power"] == pytest.approx(start)

@@ -58,7 +58,11 @@ class Player:
         smooth = "image-rendering:pixelated;" if self.pixelated else ""
         controls = "".join(_slider(name, k, axis, labels) for k, (axis, labels) in enumerate(self.axes.items()))
         play = '<button type="button" class="wb-play" aria-pressed="false">Play</button>' if self.play else ""
-        caption = f"<figcaption style='color:inherit'>{html.escape(self.caption, quote=False)}</figcaption>" if self.caption else ""
+        caption = (
+            f"<figcaption style='color:inherit'>{html.escape(self.caption, quote=False)}</figcaption>"
+            if self.caption
+            else ""
+        )
         return (
             f'<figure class="wb-player" id="{name}" style="margin:0">{STYLE}'
             f'<img src="{uris[0]}" alt="{html.escape(self.alts[0])}" width="{width}" height="{height}" '
@@ -187,7 +191,9 @@ def _encode(sheets: list[np.ndarray]) -> tuple[tuple[str, bytes], ...]:
     contents = [("image/png", encode(sheet, 128)) for sheet in sheets]
     if sum(len(content) for _, content in contents) <= BUDGET:
         return tuple(contents)
-    return tuple(min(kept, _webp(sheet), key=lambda pair: len(pair[1])) for kept, sheet in zip(contents, sheets, strict=True))
+    return tuple(
+        min(kept, _webp(sheet), key=lambda pair: len(pair[1])) for kept, sheet in zip(contents, sheets, strict=True)
+    )
 
 
 def _webp(sheet: np.ndarray) -> tuple[str, bytes]:
