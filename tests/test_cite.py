@@ -1,6 +1,7 @@
 """BibTeX of what was used, each paper once, from one bibliography."""
 
 import ast
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,11 +65,9 @@ def test_every_entry_is_complete():
         assert entry.startswith("@")
         for name in ("title", "author", "year"):
             assert f"{name} " in entry, f"{key} has no {name}"
-        assert key[-1].isalpha(), "keys are firstauthorYEARword"
-        assert (
-            f"{{{key[len(key.rstrip('abcdefghijklmnopqrstuvwxyz')) - 4 : len(key.rstrip('abcdefghijklmnopqrstuvwxyz'))]}}}"
-            in entry
-        )
+        year = re.fullmatch(r"[a-z]+(\d{4})[a-z]+", key)
+        assert year, f"{key}: keys are firstauthorYEARword"
+        assert f"{{{year[1]}}}" in entry, f"{key} names another year than its entry"
 
 
 def test_every_paper_that_the_package_names_is_in_the_bibliography():

@@ -87,7 +87,7 @@ def test_a_failed_claim_may_be_tried_again():
     ],
 )
 def test_unclear_expectations_are_refused(limits):
-    with pytest.raises(ValueError, match="^n: "):
+    with pytest.raises(ValueError, match=r"^n: "):
         claim("n", 1, **limits)
 
 

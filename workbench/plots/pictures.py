@@ -89,7 +89,8 @@ def _pictures(x: Values, what: str) -> np.ndarray:
 def _words(rows: Mapping[str, np.ndarray], labeled: bool, column_labels: Sequence[object] | None) -> str:
     count = sum(len(row) for row in rows.values())
     height, width = next(iter(rows.values())).shape[2:]
-    head = f"Grid of {count} pictures, {height} by {width} pixels each, {len(rows)} row{'s' * (len(rows) > 1)} of up to {max(map(len, rows.values()))}."
+    many, widest = "s" * (len(rows) > 1), max(map(len, rows.values()))
+    head = f"Grid of {count} pictures, {height} by {width} pixels each, {len(rows)} row{many} of up to {widest}."
     if column_labels is not None:
         head += f" Columns: {', '.join(name_of(label) for label in column_labels)}."
     groups = rows if labeled else {"all": np.concatenate(list(rows.values()))}
@@ -98,6 +99,7 @@ def _words(rows: Mapping[str, np.ndarray], labeled: bool, column_labels: Sequenc
         outside = float((np.abs(row) > 1).mean())
         clipped = f", {100 * outside:.2g} percent of the values clipped to [-1, 1]" if outside else ""
         parts.append(
-            f"{label}: mean brightness {say((row.mean() + 1) / 2, 2)}, contrast {say(row.std() / 2, 2)} of full scale{clipped}"
+            f"{label}: mean brightness {say((row.mean() + 1) / 2, 2)}, contrast {say(row.std() / 2, 2)} of full "
+            f"scale{clipped}"
         )
     return f"{head} {'; '.join(parts)}."

@@ -45,7 +45,7 @@ class Player:
         return sum(len(content) for _, content in self.images)
 
     def html(self) -> str:
-        """One ``<figure class="wb-player">``; its id comes from the content, and from how often this process has shown it."""
+        """One ``<figure class="wb-player">``; its id comes from the content and from how often it has been shown."""
         digest = hashlib.sha256(repr((self.alts, dict(self.axes))).encode())
         for _, content in self.images:
             digest.update(content)
@@ -69,7 +69,8 @@ class Player:
             f'style="{smooth}max-width:100%;height:auto;background:#fff">'
             f'<div class="wb-controls" hidden>{controls}{play}</div>'
             f'<output class="wb-status" aria-live="polite"></output>{caption}'
-            f'<script type="application/json">{json.dumps(data, ensure_ascii=True).replace("<", chr(92) + "u003c")}</script>'
+            f"<script "
+            f'type="application/json">{json.dumps(data, ensure_ascii=True).replace("<", chr(92) + "u003c")}</script>'
             f"<script>{SCRIPT.replace('PLAYER_ID', json.dumps(name))}</script></figure>"
         )
 
@@ -108,7 +109,8 @@ def player(
     for frame in frames:
         if not isinstance(frame, Plot):
             raise TypeError(
-                f"frames: got {type(frame).__name__}; each frame is a Plot, which every function of workbench.plots returns"
+                f"frames: got {type(frame).__name__}; each frame is a Plot, which every function of workbench.plots "
+                "returns"
             )
     _count(len(frames), labels)
     alts = _alts([frame.alt for frame in frames], labels, alt)
@@ -128,7 +130,7 @@ def image_player(
     caption: str | None = None,
     play: bool = False,
 ) -> Player:
-    """`player` for batches of small pictures (n, 3 or 1, h, w) in [-1, 1]: exact pixels, enlarged by the browser `zoom` times."""
+    """`player` for small pictures (n, 3 or 1, h, w) in [-1, 1]: exact pixels, enlarged `zoom` times by the browser."""
     labels = _labels(axes)
     if callable(frames):
         frames = [frames(*values) for values in itertools.product(*axes.values())]
@@ -158,7 +160,8 @@ def _count(found: int, labels: Mapping[str, tuple[str, ...]]) -> None:
     needed = int(np.prod([len(values) for values in labels.values()]))
     if found != needed:
         raise ValueError(
-            f"frames: got {found}; axes of {' x '.join(str(len(v)) for v in labels.values())} values need {needed}, the last axis changing fastest"
+            f"frames: got {found}; axes of {' x '.join(str(len(v)) for v in labels.values())} values need {needed}, "
+            "the last axis changing fastest"
         )
 
 
@@ -181,7 +184,8 @@ def _one_size(sheets: list[np.ndarray]) -> tuple[int, int]:
     sizes = {sheet.shape[:2] for sheet in sheets}
     if len(sizes) != 1:
         raise ValueError(
-            f"frames: got pictures of {len(sizes)} different sizes {sorted(sizes)}; draw all frames with the same panels and labels"
+            f"frames: got pictures of {len(sizes)} different sizes {sorted(sizes)}; draw all frames with the same "
+            "panels and labels"
         )
     return sizes.pop()
 
@@ -211,7 +215,8 @@ def _slider(name: str, k: int, axis: str, labels: tuple[str, ...]) -> str:
     return (
         f'<div class="wb-axis"><label for="{field}">{shown}</label>'
         f'<button type="button" data-axis="{k}" data-step="-1" aria-label="previous {shown}">&#8249;</button>'
-        f'<input id="{field}" type="range" min="0" max="{len(labels) - 1}" value="0" step="1" aria-valuetext="{first}" autocomplete="off">'
+        f'<input id="{field}" type="range" min="0" max="{len(labels) - 1}" value="0" step="1" '
+        f'aria-valuetext="{first}" autocomplete="off">'
         f'<button type="button" data-axis="{k}" data-step="1" aria-label="next {shown}">&#8250;</button>'
         f'<span class="wb-value" aria-hidden="true">{first}</span></div>'
     )

@@ -20,9 +20,10 @@ class _FigureAndAlt(NamedTuple):
 
 
 class Plot(_FigureAndAlt):
-    """``figure, alt = plot``: a matplotlib figure and what it shows in words; displays itself, with an optional caption.
+    """``figure, alt = plot``: a matplotlib figure and what it shows, in words; displays itself, with its caption.
 
-    The figure is opaque white (legible on light and dark pages) and never touches ``pyplot``, so nothing is shown twice.
+    The figure is opaque white (legible on light and dark pages) and never touches ``pyplot``, so nothing is shown
+    twice.
     """
 
     caption: str | None
@@ -62,7 +63,8 @@ class Plot(_FigureAndAlt):
             else ""
         )
         return (
-            f'<figure class="wb-figure" style="margin:0"><img src="{data_uri(encode(pixels))}" alt="{html.escape(self.alt)}" '
+            f'<figure class="wb-figure" style="margin:0"><img src="{data_uri(encode(pixels))}" '
+            f'alt="{html.escape(self.alt)}" '
             f'width="{width}" height="{height}" style="max-width:100%;height:auto;background:#fff">{caption}</figure>'
         )
 
