@@ -59,7 +59,7 @@ def energy_distance(
 def sliced_wasserstein(
     x: Float[Tensor, "n *shape"], y: Float[Tensor, "m *shape"], projections: int = 128, *, generator: torch.Generator
 ) -> float:
-    r"""Sliced 2-Wasserstein distance :math:`(E_\theta W_2^2(\theta\cdot X, \theta\cdot Y))^{1/2}` over random directions.
+    r"""Sliced 2-Wasserstein distance :math:`(E_\theta W_2^2(\theta\cdot X, \theta\cdot Y))^{1/2}` over directions.
 
     In one dimension the optimal coupling sorts, so each direction costs two sorts; clouds of different size are
     compared through their quantile functions, exactly. Directions come from `generator`. Paper: ``bonneel2015sliced``.
