@@ -27,7 +27,6 @@ help:  ## show this list
 book: chapters  ## run every chapter (in parallel) and build the site that renders exactly those runs
 	$(PY) book/_tools/stage.py
 	$(VENV)/bin/jupyter-book build _build/source --path-output . --all -W --keep-going -n -q
-	$(PY) book/_tools/stage.py --finish
 	@echo; echo "The book is in _build/html/index.html; 'make serve' shows it in a browser."
 
 test: unit chapters  ## unit tests, then every chapter through nbmake
@@ -62,6 +61,6 @@ $(VENV)/.stamp: requirements.lock pyproject.toml
 	  $(PY) -m pip show -q torch 2>/dev/null || \
 	  $(PY) -m pip install -q --retries 0 --timeout 10 --index-url $(TORCH_INDEX) $$spec >/dev/null 2>&1 || \
 	  echo "(the CPU-only torch index could not be used; taking torch from the default index)"; fi
-	$(PY) -m pip install -q --prefer-binary -r requirements.lock
-	$(PY) -m pip install -q --no-deps -e .
+	$(PY) -m pip install -qq --prefer-binary -r requirements.lock
+	$(PY) -m pip install -qq --no-deps -e .
 	@touch $@

@@ -79,6 +79,7 @@ def _run(stale: dict[str, str], jobs: int) -> int:
         **dict.fromkeys(ONE_THREAD, "1"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(TOOLS), os.environ.get("PYTHONPATH")])),
         "BOOK_READINGS": str(readings),
+        "WORKBENCH_STATIC": "1",
     }
     command = [sys.executable, "-m", "pytest", "-q", "-p", "meter", "-c", "pytest.ini", "--rootdir", ".", "--nbmake"]
     command += ["--overwrite", "--nbmake-timeout", "600", "-n", str(min(jobs, len(stale))), "--maxschedchunk", "1"]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from nbmake.pytest_items import NotebookFile
 
 SECONDS = float(os.environ.get("BOOK_SECONDS", "60"))
 MEMORY_MB = float(os.environ.get("BOOK_MEMORY_MB", "700"))
@@ -29,6 +30,11 @@ def _peak_mb(process: psutil.Process) -> float:
     except OSError:
         pass
     return process.memory_info().rss / 2**20
+
+
+def pytest_collect_file(file_path, parent):
+    """nbmake passes over everything below a folder named ``_build``; our copies to execute are there."""
+    return NotebookFile.from_parent(parent, path=file_path) if file_path.suffix == ".ipynb" else None
 
 
 @pytest.hookimpl(wrapper=True)

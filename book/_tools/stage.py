@@ -70,7 +70,7 @@ def _api_pages() -> None:
         text = [f"# {part.name}\n"]
         for module in modules:
             heading = "" if module == part.name else f"## {module}\n\n"
-            text.append(f"{heading}```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n")
+            text.append(f"{heading}```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n   :ignore-module-all:\n```\n")
         (folder / f"{part.name.rpartition('.')[2]}.md").write_text("\n".join(text), "utf8")
 
 

@@ -1,7 +1,8 @@
-"""Adds to each entry of the API pages the chapters whose code uses that name.
+"""Follows names of our package to the object they mean.
 
-The code cells of the staged notebooks are read once; ``wb.a.b`` and ``from workbench.a import b`` are followed to the
-object they mean, so a name is found however a chapter reaches it.
+Adds to each entry of the API pages the chapters whose code uses it: the code cells of the staged notebooks are read
+once, and ``wb.a.b`` and ``from workbench.a import b`` are found however a chapter reaches them.  And a reference to a
+name where users import it (``workbench.schedules.VP``) finds the entry where it is defined.
 """
 
 import ast
@@ -54,7 +55,18 @@ def _append(app, what, name, obj, options, lines):
         lines += ["", f"*Used in* {links}.", ""]
 
 
+def _resolve(app, env, node, contnode):
+    target = node.get("reftarget", "")
+    if node.get("refdomain") != "py" or not target.startswith("workbench."):
+        return None
+    home = _home(target)
+    if home in (None, target):
+        return None
+    return env.get_domain("py").resolve_xref(env, node["refdoc"], app.builder, "obj", home, node, contnode)
+
+
 def setup(app):
+    app.connect("missing-reference", _resolve)
     app.connect("builder-inited", _collect)
     app.connect("autodoc-process-docstring", _append, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
