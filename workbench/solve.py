@@ -66,7 +66,7 @@ def solve(
 
             steps = tqdm(steps, total=len(times) - 1, desc=type(solver).__name__)
         states = [state] if trajectory else None
-        for i, state in enumerate(steps):  # noqa: B020  (the state is handed on, not shadowed)
+        for i, state in enumerate(steps):
             if states is not None:
                 states.append(state)
             if callback is not None:
