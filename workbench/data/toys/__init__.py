@@ -1,7 +1,8 @@
 """Ten laws on the plane, each with a sampler and its exact, normalized density.
 
-``toys.ring(8192, generator=rng)`` draws points, ``toys.ring.log_prob(x)`` is the log-density. ``toys.ellipse`` exposes
-``mean`` and ``covariance``; it, ``toys.ring`` and ``toys.gaussian_grid`` expose ``weights``, ``means`` and ``covariances``.
+``toys.ring(8192, generator=rng)`` draws points, ``toys.ring.log_prob(x)`` is the log-density. ``toys.ellipse``
+exposes ``mean`` and ``covariance``; it, ``toys.ring`` and ``toys.gaussian_grid`` expose ``weights``, ``means`` and
+``covariances``.
 """
 
 from workbench.data.toys.curves import Circles, Curve, circles, swiss_roll, two_moons, two_spirals

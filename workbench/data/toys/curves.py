@@ -30,7 +30,7 @@ def _gauss_legendre(nodes: int) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True, eq=False)
 class Curve(Toy):
-    """The law of ``arm(u) + std * noise``: u in [0, 1] has density ``growth * u^(growth - 1)``, arms are equally likely.
+    """The law of ``arm(u) + std * noise``: u in [0, 1] has density ``growth * u^(growth - 1)``, all arms alike.
 
     ``growth = 1`` is uniform in u; ``growth = 2`` puts twice the mass where a spiral is twice as long.
     """
@@ -106,7 +106,7 @@ two_spirals = Curve("two_spirals", (_spiral(0.0, 1.5, 0.0, 2.5), _spiral(math.pi
 """Two Archimedean spirals of one and a half turns, radius 0 to 2.5, about evenly filled, blurred by 0.08."""
 
 swiss_roll = Curve("swiss_roll", (_spiral(1.5 * math.pi, 1.5, 2.6 / 3, 2.6),), std=0.08)
-"""The swiss roll seen from the side: t (cos t, sin t), t uniform on [1.5 pi, 4.5 pi], scaled to radius 2.6, blurred by 0.08."""
+"""The swiss roll from the side: t (cos t, sin t), t uniform on [1.5 pi, 4.5 pi], scaled to radius 2.6, blur 0.08."""
 
 circles = Circles("circles", radii=(1.0, 2.2), std=0.12)
 """Two concentric circles of radius 1 and 2.2, equally likely, blurred by 0.12."""

@@ -31,7 +31,7 @@ class Toy:
             raise ValueError(f"{self.name}: n is {n}; ask for at least 1 point")
         if not isinstance(generator, torch.Generator):
             raise TypeError(
-                f"{self.name}: generator is {generator!r}; pass a torch.Generator, e.g. torch.Generator().manual_seed(0)"
+                f"{self.name}: generator is {generator!r}; pass torch.Generator().manual_seed(0) or the like"
             )
         if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
             raise TypeError(
