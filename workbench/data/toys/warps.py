@@ -24,8 +24,8 @@ class Pinwheel(Toy):
     """``arms`` Gaussians around the origin, twisted: a point at radius r is turned by ``twist * r``.
 
     Before the twist, arm k is N((radius, 0), diag(radial^2, tangential^2)) turned by 2 pi k / arms. The twist changes
-    the angle only, by an amount that depends on the radius only; its Jacobian determinant is 1, so the density at x is the
-    mixture's density at the untwisted point. (The usual pinwheel twists by a coordinate instead of the radius and
+    the angle only, by an amount that depends on the radius only; its Jacobian determinant is 1, so the density at x is
+    the mixture's density at the untwisted point. (The usual pinwheel twists by a coordinate instead of the radius and
     has no such closed form.)
     """
 
