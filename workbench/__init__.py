@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from workbench import denoiser, grids, network, schedules, solvers
+from workbench.claim import claim, quoted, recorded
 from workbench.denoiser import Denoiser, Guided, Rescheduled
 from workbench.network import EDMDenoiser, NetworkDenoiser, from_diffusers
 from workbench.solution import Solution
@@ -24,10 +25,13 @@ __all__ = [
     "Rescheduled",
     "Solution",
     "__version__",
+    "claim",
     "denoiser",
     "from_diffusers",
     "grids",
     "network",
+    "quoted",
+    "recorded",
     "schedules",
     "solve",
     "solvers",

@@ -64,7 +64,9 @@ def recorded(name: str, value: object, *, artifact: str) -> float:
     """Show a number measured earlier by a named command and kept in `artifact` (a path or an artifact's name)."""
     number = _number(name, value)
     if not isinstance(artifact, str) or not artifact.strip():
-        raise ValueError(f"{name}: artifact is {artifact!r}; say where the recorded number is kept, such as 'benchmarks/results/overhead.json'")
+        raise ValueError(
+            f"{name}: artifact is {artifact!r}; say where the recorded number is kept, such as 'benchmarks/results/overhead.json'"
+        )
     _register(name)
     return _show(name, number, "recorded", f"recorded in {artifact}", {"artifact": artifact})
 
@@ -84,13 +86,19 @@ def _number(name: str, value: object) -> float:
     try:
         return float(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"{name}: got {type(value).__name__}; needs one number, so reduce it first (for example .mean())") from error
+        raise TypeError(
+            f"{name}: got {type(value).__name__}; needs one number, so reduce it first (for example .mean())"
+        ) from error
 
 
 def _expectation(name: str, value: float, expect, tol, rel, at_most, at_least) -> tuple[bool, str]:
     two_sided = expect is not None
     one_sided = at_most is not None or at_least is not None
-    if two_sided == one_sided or (two_sided and (tol is None) == (rel is None)) or (one_sided and (tol is not None or rel is not None)):
+    if (
+        two_sided == one_sided
+        or (two_sided and (tol is None) == (rel is None))
+        or (one_sided and (tol is not None or rel is not None))
+    ):
         raise ValueError(f"{name}: say what is expected: (expect, tol), or expect with rel=, or at_most= and/or at_least=")
     if two_sided:
         width = float(tol) if tol is not None else float(rel) * abs(float(expect))
@@ -113,7 +121,9 @@ def _register(name: str) -> None:
     before = _places.get(name)
     static = os.environ.get("WORKBENCH_STATIC", "") not in ("", "0")
     if before is not None and (shell is None or static or before[1] == run):
-        raise ValueError(f"claim name {name!r} was used before, at {before[0][0]}:{before[0][1]}; one name stands for one number, choose another")
+        raise ValueError(
+            f"claim name {name!r} was used before, at {before[0][0]}:{before[0][1]}; one name stands for one number, choose another"
+        )
     _places[name] = (place, run)
 
 

@@ -126,14 +126,18 @@ def mean_and_covariance_error(
     covariance = covariance.detach().cpu().double()
     d = flat.shape[1]
     if center.numel() != d or covariance.shape != (d, d):
-        raise ValueError(f"mean {tuple(mean.shape)} and covariance {tuple(covariance.shape)} do not fit samples of size {d}; needs ({d},) and ({d}, {d})")
+        raise ValueError(
+            f"mean {tuple(mean.shape)} and covariance {tuple(covariance.shape)} do not fit samples of size {d}; needs ({d},) and ({d}, {d})"
+        )
     _finite(flat, "x")
     return MomentError(float((flat.mean(0) - center).norm()), float((flat.T.cov().reshape(d, d) - covariance).norm()))
 
 
 def _clouds(x: Tensor, y: Tensor, *, least: int) -> tuple[Tensor, Tensor]:
     if x.ndim < 2 or y.ndim < 2 or x.shape[1:] != y.shape[1:] or min(len(x), len(y)) < least:
-        raise ValueError(f"got shapes {tuple(x.shape)} and {tuple(y.shape)}; needs (n, *shape) and (m, *shape), {least} points each at least")
+        raise ValueError(
+            f"got shapes {tuple(x.shape)} and {tuple(y.shape)}; needs (n, *shape) and (m, *shape), {least} points each at least"
+        )
     x, y = (z.detach().cpu().to(torch.float64).flatten(1) for z in (x, y))
     _finite(x, "x")
     _finite(y, "y")

@@ -17,7 +17,9 @@ def array(x: Values, what: str = "values") -> np.ndarray:
         if isinstance(x, Tensor):
             x = x.detach().to("cpu", torch.float64).numpy()
         elif not isinstance(x, np.ndarray):
-            x = np.array([float(v) if isinstance(v, Tensor) and v.ndim == 0 else array(v, what) if isinstance(v, Tensor) else v for v in x])
+            x = np.array(
+                [float(v) if isinstance(v, Tensor) and v.ndim == 0 else array(v, what) if isinstance(v, Tensor) else v for v in x]
+            )
         return np.asarray(x, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{what}: got {type(x).__name__}; a tensor or a list of numbers is needed ({error})") from error
@@ -36,7 +38,9 @@ def points(x: Values, what: str = "points") -> np.ndarray:
     """A cloud of shape (n, 2)."""
     x = finite(x, what)
     if x.ndim != 2 or x.shape[1] != 2 or not len(x):
-        raise ValueError(f"{what}: got shape {tuple(x.shape)}; needs (n, 2) with n >= 1, so select two columns or flatten the batch")
+        raise ValueError(
+            f"{what}: got shape {tuple(x.shape)}; needs (n, 2) with n >= 1, so select two columns or flatten the batch"
+        )
     return x
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from workbench.plots._arrays import Values, array, around, extent_of, name_of, named, on_grid, points, say
+from workbench.plots._arrays import Values, around, array, extent_of, name_of, named, on_grid, points, say
 from workbench.plots.plot import Plot, canvas, legend
 from workbench.plots.style import BLACK, GRAY, INDIGO, PANELS, VERMILLION, Look, looks, styled
 
@@ -49,7 +49,9 @@ def clouds(
     columns = min(len(data), PANELS)
     rows = -(-len(data) // columns)
     side = 6.4 / max(columns, 2)
-    figure, axes = canvas(rows, columns, size=(max(side * columns, 4.2), (side + 0.35) * rows), title=title, share=True, square=True)
+    figure, axes = canvas(
+        rows, columns, size=(max(side * columns, 4.2), (side + 0.35) * rows), title=title, share=True, square=True
+    )
     for axis, (label, x) in zip(axes, data.items(), strict=False):
         _dots(axis, x, INDIGO)
         axis.set_title(name_of(label))
@@ -86,7 +88,9 @@ def trajectories(
     columns = min(len(paths), 3)
     rows = -(-len(paths) // columns)
     side = 6.4 / max(columns, 2)
-    figure, axes = canvas(rows, columns, size=(max(side * columns, 4.6), (side + 0.35) * rows), title=title, share=True, square=True)
+    figure, axes = canvas(
+        rows, columns, size=(max(side * columns, 4.6), (side + 0.35) * rows), title=title, share=True, square=True
+    )
     words = []
     for axis, (label, path), look in zip(axes, paths.items(), _path_looks(paths), strict=False):
         if behind is not None:

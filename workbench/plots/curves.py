@@ -37,11 +37,17 @@ def curves(
     figure, (axis,) = canvas(size=(SIZE[0] + (1.2 if len(data) > 1 else 0), SIZE[1]), title=title)
     for (label, (a, b)), look in zip(data.items(), looks(data), strict=True):
         few = len(a) <= 40 if markers is None else markers
-        axis.plot(a, b, label=name_of(label), markevery=1 if few else max(len(a) // 8, 1), markersize=5 if few else 4, **look.kwargs())
+        axis.plot(
+            a, b, label=name_of(label), markevery=1 if few else max(len(a) // 8, 1), markersize=5 if few else 4, **look.kwargs()
+        )
     _axes(axis, xlabel, ylabel, logx, logy)
     if len(data) > 1:
         legend(figure, axis)
-    scales = {(True, True): ", both axes logarithmic", (True, False): ", horizontal axis logarithmic", (False, True): ", vertical axis logarithmic"}
+    scales = {
+        (True, True): ", both axes logarithmic",
+        (True, False): ", horizontal axis logarithmic",
+        (False, True): ", vertical axis logarithmic",
+    }
     head = f"Line plot of {_plain(ylabel)} against {_plain(xlabel)}{scales.get((logx, logy), '')}."
     return Plot(figure, " ".join([head, *(_trend(label, a, b) for label, (a, b) in data.items())]), caption)
 
@@ -90,7 +96,11 @@ def _triangles(axis: Axes, data: Mapping, orders: Mapping[object, Order]) -> Non
     chosen: dict[int, object] = {}
     for label, found in orders.items():
         whole = round(found.order)
-        if whole >= 1 and abs(found.order - whole) < 0.3 and (whole not in chosen or data[label][1][-1] < data[chosen[whole]][1][-1]):
+        if (
+            whole >= 1
+            and abs(found.order - whole) < 0.3
+            and (whole not in chosen or data[label][1][-1] < data[chosen[whole]][1][-1])
+        ):
             chosen[whole] = label
     for whole, label in chosen.items():
         n, error = data[label]
@@ -100,7 +110,14 @@ def _triangles(axis: Axes, data: Mapping, orders: Mapping[object, Order]) -> Non
         high = low * (right / left) ** whole
         axis.fill([left, right, left], [high, low, low], facecolor="#EEF0F2", edgecolor=GRAY, linewidth=0.9, zorder=1)
         axis.annotate(
-            str(whole), (left, (high * low) ** 0.5), textcoords="offset points", xytext=(-4, 0), ha="right", va="center", fontsize=8.5, color="#444444"
+            str(whole),
+            (left, (high * low) ** 0.5),
+            textcoords="offset points",
+            xytext=(-4, 0),
+            ha="right",
+            va="center",
+            fontsize=8.5,
+            color="#444444",
         )
 
 
@@ -119,7 +136,9 @@ def _pair(line: object, x: Values | None, what: str) -> tuple[np.ndarray, np.nda
 
 def _positive(values: np.ndarray, needed: bool, what: str, why: str) -> None:
     if needed and (values <= 0).any():
-        raise ValueError(f"{what}: {int((values <= 0).sum())} of {values.size} numbers are not positive, which {why} needs; leave them out")
+        raise ValueError(
+            f"{what}: {int((values <= 0).sum())} of {values.size} numbers are not positive, which {why} needs; leave them out"
+        )
 
 
 def _axes(axis: Axes, xlabel: str, ylabel: str, logx: bool, logy: bool) -> None:
@@ -139,7 +158,13 @@ def _trend(label: object, a: np.ndarray, b: np.ndarray) -> str:
     text = f"{name_of(label)}: {say(b[0])} at {say(a[0])}, {say(b[-1])} at {say(a[-1])}"
     inside = {"lowest": b.argmin(), "highest": b.argmax()}
     text += "".join(f", {word} {say(b[k])} at {say(a[k])}" for word, k in inside.items() if 0 < k < len(b) - 1)
-    steady = "never decreasing" if all(q >= p for p, q in pairwise(b)) else "never increasing" if all(q <= p for p, q in pairwise(b)) else ""
+    steady = (
+        "never decreasing"
+        if all(q >= p for p, q in pairwise(b))
+        else "never increasing"
+        if all(q <= p for p, q in pairwise(b))
+        else ""
+    )
     return text + (f", {steady}" if steady and len(b) > 2 and b.min() < b.max() else "") + "."
 
 

@@ -38,7 +38,9 @@ class Explorer:
         """The figure at the start values, changed by `values`."""
         plot = self.function(**{**self.start, **values})
         if not isinstance(plot, Plot):
-            raise TypeError(f"the explored function returned {type(plot).__name__}; it must return a Plot, as every function of workbench.plots does")
+            raise TypeError(
+                f"the explored function returned {type(plot).__name__}; it must return a Plot, as every function of workbench.plots does"
+            )
         return plot
 
     def widget(self):
@@ -94,7 +96,9 @@ def _start(name: str, given: object) -> object:
         if not (low < high and step > 0 and all(low <= v <= high for v in start)):
             raise ValueError(f"{name}: got {given}; needs low < high, a positive step, and a start between them")
         return start[0] if start else low + step * int((high - low) / step / 2)
-    raise TypeError(f"{name}: got {given!r}; give (low, high), (low, high, step), (low, high, step, start), a list of choices, or True or False")
+    raise TypeError(
+        f"{name}: got {given!r}; give (low, high), (low, high, step), (low, high, step, start), a list of choices, or True or False"
+    )
 
 
 def _step(given: tuple) -> float:

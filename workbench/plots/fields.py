@@ -75,15 +75,21 @@ def field(
     columns = min(len(fields), 3)
     rows = -(-len(fields) // columns)
     side = 6.4 / max(columns, 2)
-    figure, axes = canvas(rows, columns, size=(max(side * columns, 4.4), (side + 0.35) * rows), title=title, share=True, square=True)
+    figure, axes = canvas(
+        rows, columns, size=(max(side * columns, 4.4), (side + 0.35) * rows), title=title, share=True, square=True
+    )
     words = []
     for axis, (label, function) in zip(axes, fields.items(), strict=False):
         x, y, arrows = on_grid(function, limits, 60 if stream else n, name_of(label))
         if arrows.shape[2:] != (2,):
-            raise ValueError(f"{name_of(label)}: got vectors of shape {arrows.shape[2:]}; a field in the plane maps (n, 2) to (n, 2)")
+            raise ValueError(
+                f"{name_of(label)}: got vectors of shape {arrows.shape[2:]}; a field in the plane maps (n, 2) to (n, 2)"
+            )
         length = np.linalg.norm(arrows, axis=2)
         if not np.isfinite(length).all():
-            raise ValueError(f"{name_of(label)}: the field is NaN or infinite at {int((~np.isfinite(length)).sum())} of {length.size} points; choose another extent or time")
+            raise ValueError(
+                f"{name_of(label)}: the field is NaN or infinite at {int((~np.isfinite(length)).sum())} of {length.size} points; choose another extent or time"
+            )
         if log_prob is not None:
             _contours(axis, log_prob, limits)
         if stream:

@@ -35,12 +35,20 @@ def histogram(
     if density is not None:
         grid = torch.linspace(float(edges[0]), float(edges[-1]), 400, dtype=torch.float64)
         for (label, function), line in zip(named(density, "exact density").items(), ("-", "--", ":", "-.") * 4, strict=False):
-            axis.plot(grid.numpy(), array(function(grid), name_of(label)), color=BLACK, linestyle=line, linewidth=1.3, label=name_of(label))
+            axis.plot(
+                grid.numpy(),
+                array(function(grid), name_of(label)),
+                color=BLACK,
+                linestyle=line,
+                linewidth=1.3,
+                label=name_of(label),
+            )
     axis.set(xlabel=xlabel, ylabel="density")
     if len(axis.get_legend_handles_labels()[0]) > 1:
         legend(figure, axis)
     words = [
-        f"{name_of(label)}: {x.size} values, mean {say(x.mean())}, standard deviation {say(x.std())}, from {say(x.min())} to {say(x.max())}" for label, x in data.items()
+        f"{name_of(label)}: {x.size} values, mean {say(x.mean())}, standard deviation {say(x.std())}, from {say(x.min())} to {say(x.max())}"
+        for label, x in data.items()
     ]
     exact = " with the exact density drawn over it" if density is not None else ""
     return Plot(figure, f"Histogram of {_plain(xlabel)}{exact}. {'; '.join(words)}.", caption)
@@ -68,7 +76,15 @@ def bars(
     for g, (group, style) in enumerate(zip(groups, looks(groups if len(groups) > 1 else [""]), strict=True)):
         place = -np.arange(len(table)) - (g - (len(groups) - 1) / 2) * thick
         colors = [s.color for s in looks(table)] if len(groups) == 1 else style.color
-        drawn = axis.barh(place, numbers[:, g], height=thick * 0.92, color=colors, hatch=("", "//", "..", "xx")[g % 4], edgecolor="white", label=name_of(group))
+        drawn = axis.barh(
+            place,
+            numbers[:, g],
+            height=thick * 0.92,
+            color=colors,
+            hatch=("", "//", "..", "xx")[g % 4],
+            edgecolor="white",
+            label=name_of(group),
+        )
         axis.bar_label(drawn, [say(v) if np.isfinite(v) else "" for v in numbers[:, g]], padding=3, fontsize=8.5)
     axis.set_yticks(-np.arange(len(table)), [name_of(label) for label in table])
     axis.set(xlabel=ylabel, xscale="log" if log else "linear")
@@ -76,7 +92,10 @@ def bars(
     axis.grid(axis="y", visible=False)
     if len(groups) > 1:
         legend(figure, axis)
-    words = [f"{name_of(label)} " + ", ".join(f"{name_of(group)} {say(v)}".strip() for group, v in row.items()) for label, row in table.items()]
+    words = [
+        f"{name_of(label)} " + ", ".join(f"{name_of(group)} {say(v)}".strip() for group, v in row.items())
+        for label, row in table.items()
+    ]
     return Plot(figure, f"Bar chart of {_plain(ylabel)}{', logarithmic axis' if log else ''}. {'; '.join(words)}.", caption)
 
 
@@ -116,7 +135,15 @@ def heatmap(
     if numbers if numbers is not None else max(m.shape) <= 12:
         for i, j in np.ndindex(*m.shape):
             red, green, blue, _ = image.cmap(image.norm(m[i, j]))
-            axis.text(j, i, say(m[i, j]), ha="center", va="center", fontsize=8, color="white" if 0.3 * red + 0.6 * green + 0.1 * blue < 0.5 else BLACK)
+            axis.text(
+                j,
+                i,
+                say(m[i, j]),
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if 0.3 * red + 0.6 * green + 0.1 * blue < 0.5 else BLACK,
+            )
     figure.colorbar(image, ax=axis, label=label, shrink=0.9)
     top, low = (np.unravel_index(k, m.shape) for k in (m.argmax(), m.argmin()))
     where = [f"{_at(row_labels, k[0], ylabel)}, {_at(column_labels, k[1], xlabel)}" for k in (top, low)]
@@ -139,15 +166,21 @@ def spectrum(
     data = {label: np.sort(vector(v, name_of(label)))[::-1] for label, v in named(eigenvalues, "eigenvalues").items()}
     for label, v in data.items():
         if not (v > 0).any() or (v < -1e-9 * v.max()).any():
-            raise ValueError(f"{name_of(label)}: eigenvalues from {say(v.min())} to {say(v.max())}; a covariance has none below 0 and one above")
+            raise ValueError(
+                f"{name_of(label)}: eigenvalues from {say(v.min())} to {say(v.max())}; a covariance has none below 0 and one above"
+            )
     figure, (axis,) = canvas(size=(SIZE[0] + 1.0, SIZE[1]), title=title)
     words = []
     for (label, v), style in zip(data.items(), looks(data), strict=True):
         kept = v[v > 0]
         marks = np.unique(np.geomspace(1, len(kept), 12).astype(int)) - 1
-        axis.loglog(np.arange(1, len(kept) + 1), kept, label=name_of(label), markevery=list(marks), markersize=4.5, **style.kwargs())
+        axis.loglog(
+            np.arange(1, len(kept) + 1), kept, label=name_of(label), markevery=list(marks), markersize=4.5, **style.kwargs()
+        )
         total = np.cumsum(v) / v.sum()
-        words.append(f"{name_of(label)}: {len(v)} values from {say(v[0])} to {say(v[-1])}; 90 percent of the variance in the first {int(np.searchsorted(total, 0.9)) + 1}")
+        words.append(
+            f"{name_of(label)}: {len(v)} values from {say(v[0])} to {say(v[-1])}; 90 percent of the variance in the first {int(np.searchsorted(total, 0.9)) + 1}"
+        )
     for (label, sigma), line in zip((noise or {}).items(), ("--", "-.", ":") * 8, strict=False):
         axis.axhline(float(sigma) ** 2, color="#444444", linestyle=line, linewidth=1.1, label=name_of(label))
         above = ", ".join(str(int((v > float(sigma) ** 2).sum())) for v in data.values())

@@ -34,7 +34,12 @@ def images(
         raise ValueError(f"column_labels: got {len(column_labels)} for {widest} columns; give one for each")
     labeled = isinstance(pictures, Mapping)
     side = min(0.95, 6.4 / widest)
-    figure, axes = canvas(len(rows), widest, size=(side * widest + (1.1 if labeled else 0), side * len(rows) + (0.35 if column_labels or title else 0)), title=title)
+    figure, axes = canvas(
+        len(rows),
+        widest,
+        size=(side * widest + (1.1 if labeled else 0), side * len(rows) + (0.35 if column_labels or title else 0)),
+        title=title,
+    )
     figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
     for number, (label, row) in enumerate(rows.items()):
         for place in range(widest):
@@ -82,5 +87,7 @@ def _words(rows: Mapping[str, np.ndarray], labeled: bool, column_labels: Sequenc
     for label, row in groups.items():
         outside = float((np.abs(row) > 1).mean())
         clipped = f", {100 * outside:.2g} percent of the values clipped to [-1, 1]" if outside else ""
-        parts.append(f"{label}: mean brightness {say((row.mean() + 1) / 2, 2)}, contrast {say(row.std() / 2, 2)} of full scale{clipped}")
+        parts.append(
+            f"{label}: mean brightness {say((row.mean() + 1) / 2, 2)}, contrast {say(row.std() / 2, 2)} of full scale{clipped}"
+        )
     return f"{head} {'; '.join(parts)}."

@@ -103,7 +103,9 @@ def player(
     frames = list(frames)
     for frame in frames:
         if not isinstance(frame, Plot):
-            raise TypeError(f"frames: got {type(frame).__name__}; each frame is a Plot, which every function of workbench.plots returns")
+            raise TypeError(
+                f"frames: got {type(frame).__name__}; each frame is a Plot, which every function of workbench.plots returns"
+            )
     _count(len(frames), labels)
     alts = _alts([frame.alt for frame in frames], labels, alt)
     sheets = [frame.pixels() for frame in frames]
@@ -146,13 +148,18 @@ def _numpy(batch: Values) -> np.ndarray:
 def _labels(axes: Mapping[str, Sequence[object]]) -> dict[str, tuple[str, ...]]:
     if not isinstance(axes, Mapping) or not axes or not all(len(values) for values in axes.values()):
         raise ValueError(f"axes: got {axes!r}; needs at least one name with its values, such as {{'steps': [5, 10, 20]}}")
-    return {name_of(axis): tuple(name_of(value) if not isinstance(value, float) else f"{value:g}" for value in values) for axis, values in axes.items()}
+    return {
+        name_of(axis): tuple(name_of(value) if not isinstance(value, float) else f"{value:g}" for value in values)
+        for axis, values in axes.items()
+    }
 
 
 def _count(found: int, labels: Mapping[str, tuple[str, ...]]) -> None:
     needed = int(np.prod([len(values) for values in labels.values()]))
     if found != needed:
-        raise ValueError(f"frames: got {found}; axes of {' x '.join(str(len(v)) for v in labels.values())} values need {needed}, the last axis changing fastest")
+        raise ValueError(
+            f"frames: got {found}; axes of {' x '.join(str(len(v)) for v in labels.values())} values need {needed}, the last axis changing fastest"
+        )
 
 
 def _alts(own: list[str], labels: Mapping[str, tuple[str, ...]], alt: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -160,7 +167,10 @@ def _alts(own: list[str], labels: Mapping[str, tuple[str, ...]], alt: str | Sequ
         if len(alt) != len(own):
             raise ValueError(f"alt: got {len(alt)} texts for {len(own)} frames; give one for each, or one sentence for all")
         return tuple(alt)
-    where = [", ".join(f"{axis} {value}" for axis, value in zip(labels, values, strict=True)) for values in itertools.product(*labels.values())]
+    where = [
+        ", ".join(f"{axis} {value}" for axis, value in zip(labels, values, strict=True))
+        for values in itertools.product(*labels.values())
+    ]
     lead = f"{alt.rstrip('. ')}. " if alt else ""
     return tuple(f"{lead}{place}: {text}" for place, text in zip(where, own, strict=True))
 
@@ -168,7 +178,9 @@ def _alts(own: list[str], labels: Mapping[str, tuple[str, ...]], alt: str | Sequ
 def _one_size(sheets: list[np.ndarray]) -> tuple[int, int]:
     sizes = {sheet.shape[:2] for sheet in sheets}
     if len(sizes) != 1:
-        raise ValueError(f"frames: got pictures of {len(sizes)} different sizes {sorted(sizes)}; draw all frames with the same panels and labels")
+        raise ValueError(
+            f"frames: got pictures of {len(sizes)} different sizes {sorted(sizes)}; draw all frames with the same panels and labels"
+        )
     return sizes.pop()
 
 
@@ -178,7 +190,10 @@ def _encode(sheets: list[np.ndarray]) -> tuple[tuple[str, bytes], ...]:
         contents = [encode(sheet, colors) for sheet in sheets]
         if sum(map(len, contents)) <= BUDGET:
             return tuple(("image/png", content) for content in contents)
-    smaller = [(("image/webp", w) if len(w := _webp(sheet)) < len(content) else ("image/png", content)) for sheet, content in zip(sheets, contents, strict=True)]
+    smaller = [
+        (("image/webp", w) if len(w := _webp(sheet)) < len(content) else ("image/png", content))
+        for sheet, content in zip(sheets, contents, strict=True)
+    ]
     return tuple(smaller)
 
 

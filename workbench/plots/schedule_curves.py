@@ -75,7 +75,14 @@ def grid_points(
     for number, ((label, grid), style) in enumerate(zip(data.items(), looks(data), strict=True)):
         columns = [grid] if schedule is None else [grid, _log_snr(schedule, grid)]
         for axis, values in zip(axes, columns, strict=True):
-            axis.plot(values, np.full(len(values), -number), marker=style.marker.replace("None", "|"), color=style.color, linestyle="-", linewidth=0.6)
+            axis.plot(
+                values,
+                np.full(len(values), -number),
+                marker=style.marker.replace("None", "|"),
+                color=style.color,
+                linestyle="-",
+                linewidth=0.6,
+            )
     for axis, label in zip(axes, ("time $t$", r"$\lambda$"), strict=False):
         axis.set(xlabel=label, ylim=(0.6 - len(data), 0.6))
         axis.set_yticks(range(0, -len(data), -1), [name_of(label) for label in data] if axis is axes[0] else [""] * len(data))
@@ -84,9 +91,14 @@ def grid_points(
     words = []
     for label, grid in data.items():
         steps = np.abs(np.diff(grid))
-        words.append(f"{name_of(label)}: {len(grid) - 1} steps from {say(grid[0])} to {say(grid[-1])}" + (f", first {say(steps[0])}, last {say(steps[-1])}" if len(steps) else ""))
+        words.append(
+            f"{name_of(label)}: {len(grid) - 1} steps from {say(grid[0])} to {say(grid[-1])}"
+            + (f", first {say(steps[0])}, last {say(steps[-1])}" if len(steps) else "")
+        )
     second = " and at which lambda" if schedule is not None else ""
-    return Plot(figure, f"Where {len(data)} time grids put their steps in t{second}, noise on the left. {'; '.join(words)}.", caption)
+    return Plot(
+        figure, f"Where {len(data)} time grids put their steps in t{second}, noise on the left. {'; '.join(words)}.", caption
+    )
 
 
 def _short(schedule: object) -> str:
@@ -100,7 +112,11 @@ def _evaluate(schedule: object, start: float, stop: float) -> dict[str, np.ndarr
             raise TypeError(f"got {type(schedule).__name__}; a schedule needs alpha(t), sigma(t) and log_snr(t)")
     t_max = float(getattr(schedule, "t_max", 1.0))
     log = t_max > 1
-    part = torch.logspace(np.log10(stop), np.log10(start), 201, dtype=torch.float64) if log else torch.linspace(stop, start, 201, dtype=torch.float64)
+    part = (
+        torch.logspace(np.log10(stop), np.log10(start), 201, dtype=torch.float64)
+        if log
+        else torch.linspace(stop, start, 201, dtype=torch.float64)
+    )
     t = part * t_max
     values = {face: array(getattr(schedule, face)(t), face) for face in ("alpha", "sigma", "log_snr")}
     inside = np.isfinite(values["log_snr"])

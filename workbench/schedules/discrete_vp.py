@@ -36,7 +36,7 @@ class DiscreteVP(Schedule):
     def __post_init__(self) -> None:
         table = torch.as_tensor(self.alphas_cumprod, dtype=torch.float64).flatten().tolist()
         falling = all(later < earlier for earlier, later in pairwise(table))
-        if not table or not falling or not 0 < table[-1] or not table[0] < 1:
+        if not table or not falling or not table[-1] > 0 or not table[0] < 1:
             raise ValueError(
                 "DiscreteVP needs alphas_cumprod strictly decreasing within (0, 1); got "
                 f"{len(table)} numbers from {table[0] if table else None} to {table[-1] if table else None}; "
