@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from workbench import artifacts, checks, data, gaussian, metrics, plots, symbolic
+    from workbench import artifacts, checks, data, gaussian, metrics, plots, symbolic  # noqa: F401
 
 
 def __getattr__(name: str):
