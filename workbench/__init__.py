@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from workbench import denoiser, grids, network, schedules, solvers
+from workbench.claim import claim, quoted, recorded
 from workbench.denoiser import Denoiser, Guided, Rescheduled
 from workbench.network import EDMDenoiser, NetworkDenoiser, from_diffusers
 from workbench.solution import Solution
@@ -24,10 +25,13 @@ __all__ = [
     "Rescheduled",
     "Solution",
     "__version__",
+    "claim",
     "denoiser",
     "from_diffusers",
     "grids",
     "network",
+    "quoted",
+    "recorded",
     "schedules",
     "solve",
     "solvers",
@@ -35,7 +39,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from workbench import artifacts, checks, data, gaussian, metrics, plots, symbolic
+    from workbench import artifacts, checks, data, gaussian, metrics, plots, symbolic  # noqa: F401
 
 
 def __getattr__(name: str):

@@ -51,7 +51,7 @@ def _environment_digest() -> str:
     digest = hashlib.sha256(platform.python_version().encode())
     for name in sorted(f"{d.metadata['Name']}=={d.version}" for d in distributions()):
         digest.update(name.encode())
-    for file in sorted(ROOT.glob("workbench/**/*")) + [TOOLS / "execute.py", TOOLS / "meter.py"]:
+    for file in [*sorted(ROOT.glob("workbench/**/*")), TOOLS / "execute.py", TOOLS / "meter.py"]:
         if file.is_file() and file.suffix in {".py", ".json", ".safetensors"}:
             digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
