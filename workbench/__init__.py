@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from workbench import denoiser, grids, network, schedules, solvers
+from workbench.cite import cite
 from workbench.claim import claim, quoted, recorded
 from workbench.denoiser import Denoiser, Guided, Rescheduled
 from workbench.network import EDMDenoiser, NetworkDenoiser, from_diffusers
@@ -25,6 +26,7 @@ __all__ = [
     "Rescheduled",
     "Solution",
     "__version__",
+    "cite",
     "claim",
     "denoiser",
     "from_diffusers",

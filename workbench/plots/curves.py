@@ -38,7 +38,12 @@ def curves(
     for (label, (a, b)), look in zip(data.items(), looks(data), strict=True):
         few = len(a) <= 40 if markers is None else markers
         axis.plot(
-            a, b, label=name_of(label), markevery=1 if few else max(len(a) // 8, 1), markersize=5 if few else 4, **look.kwargs()
+            a,
+            b,
+            label=name_of(label),
+            markevery=1 if few else max(len(a) // 8, 1),
+            markersize=5 if few else 4,
+            **look.kwargs(),
         )
     _axes(axis, xlabel, ylabel, logx, logy)
     if len(data) > 1:
@@ -130,7 +135,9 @@ def _pair(line: object, x: Values | None, what: str) -> tuple[np.ndarray, np.nda
         raise TypeError(f"{what}: got {type(line).__name__}; give (x, y), or y alone together with x=...")
     a, b = vector(a, f"{what}: x"), array(b, f"{what}: y")
     if b.shape != a.shape:
-        raise ValueError(f"{what}: got {a.shape} horizontal and {b.shape} vertical values; give as many of each, one-dimensional")
+        raise ValueError(
+            f"{what}: got {a.shape} horizontal and {b.shape} vertical values; give as many of each, one-dimensional"
+        )
     return a, vector(b, f"{what}: y")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from workbench.plots.plot import Plot
 
-NOTE = "Run this page live (the rocket at the top) to explore any value."
+NOTE = "Run this page live to explore any value."
 
 
 def live() -> bool:
@@ -67,7 +67,10 @@ class Explorer:
         plot = self.plot()
         values = ", ".join(f"{name} = {value}" for name, value in self.start.items())
         note = f'<p class="wb-explorer-note"><em>Shown here: {html.escape(values)}. {NOTE}</em></p>'
-        return {"text/html": f'<div class="wb-explorer">{plot.html()}{note}</div>', "text/plain": f"{plot.alt} ({values}. {NOTE})"}
+        return {
+            "text/html": f'<div class="wb-explorer">{plot.html()}{note}</div>',
+            "text/plain": f"{plot.alt} ({values}. {NOTE})",
+        }
 
 
 def explorer(function: Callable[..., Plot], **sliders: object) -> Explorer:

@@ -1,6 +1,7 @@
 """Distributions and tables: histogram, bars, heat map, spectrum."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import SupportsFloat
 
 import numpy as np
 import torch
@@ -23,7 +24,9 @@ def histogram(
     caption: str | None = None,
 ) -> Plot:
     """Histograms, normalized to area 1, on common bins; `density` draws exact densities (n,) -> (n,) as lines over them."""
-    data = {label: vector(finite(x, name_of(label)).ravel(), name_of(label)) for label, x in named(values, "values").items()}
+    data = {
+        label: vector(finite(x, name_of(label)).ravel(), name_of(label)) for label, x in named(values, "values").items()
+    }
     if bins < 2:
         raise ValueError(f"bins: got {bins}; needs at least 2")
     edges = np.histogram_bin_edges(np.concatenate(list(data.values())), bins)
@@ -34,7 +37,9 @@ def histogram(
         axis.stairs(heights, edges, color=style.color, linestyle=style.line, linewidth=1.4, label=name_of(label))
     if density is not None:
         grid = torch.linspace(float(edges[0]), float(edges[-1]), 400, dtype=torch.float64)
-        for (label, function), line in zip(named(density, "exact density").items(), ("-", "--", ":", "-.") * 4, strict=False):
+        for (label, function), line in zip(
+            named(density, "exact density").items(), ("-", "--", ":", "-.") * 4, strict=False
+        ):
             axis.plot(
                 grid.numpy(),
                 array(function(grid), name_of(label)),
@@ -56,7 +61,7 @@ def histogram(
 
 @styled
 def bars(
-    heights: Mapping[object, float] | Mapping[object, Mapping[object, float]],
+    heights: Mapping[object, SupportsFloat] | Mapping[object, Mapping[object, SupportsFloat]],
     *,
     ylabel: str = "value",
     log: bool = False,
@@ -96,7 +101,9 @@ def bars(
         f"{name_of(label)} " + ", ".join(f"{name_of(group)} {say(v)}".strip() for group, v in row.items())
         for label, row in table.items()
     ]
-    return Plot(figure, f"Bar chart of {_plain(ylabel)}{', logarithmic axis' if log else ''}. {'; '.join(words)}.", caption)
+    return Plot(
+        figure, f"Bar chart of {_plain(ylabel)}{', logarithmic axis' if log else ''}. {'; '.join(words)}.", caption
+    )
 
 
 @styled
@@ -118,7 +125,9 @@ def heatmap(
     if m.ndim != 2 or not m.size:
         raise ValueError(f"matrix: got shape {m.shape}; needs two dimensions, not empty")
     if log and (m <= 0).any():
-        raise ValueError(f"matrix: {int((m <= 0).sum())} entries are not positive, which log=True needs; use a linear scale")
+        raise ValueError(
+            f"matrix: {int((m <= 0).sum())} entries are not positive, which log=True needs; use a linear scale"
+        )
     for given, size, what in ((row_labels, m.shape[0], "row_labels"), (column_labels, m.shape[1], "column_labels")):
         if given is not None and len(given) != size:
             raise ValueError(f"{what}: got {len(given)} for {size}; give one for each")
@@ -155,7 +164,7 @@ def heatmap(
 def spectrum(
     eigenvalues: Values | Mapping[object, Values],
     *,
-    noise: Mapping[object, float] | None = None,
+    noise: Mapping[object, SupportsFloat] | None = None,
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
@@ -175,7 +184,12 @@ def spectrum(
         kept = v[v > 0]
         marks = np.unique(np.geomspace(1, len(kept), 12).astype(int)) - 1
         axis.loglog(
-            np.arange(1, len(kept) + 1), kept, label=name_of(label), markevery=list(marks), markersize=4.5, **style.kwargs()
+            np.arange(1, len(kept) + 1),
+            kept,
+            label=name_of(label),
+            markevery=list(marks),
+            markersize=4.5,
+            **style.kwargs(),
         )
         total = np.cumsum(v) / v.sum()
         words.append(

@@ -40,7 +40,7 @@ def images(
         size=(side * widest + (1.1 if labeled else 0), side * len(rows) + (0.35 if column_labels or title else 0)),
         title=title,
     )
-    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
     for number, (label, row) in enumerate(rows.items()):
         for place in range(widest):
             axis = axes[number * widest + place]
@@ -48,7 +48,13 @@ def images(
             axis.spines[:].set_visible(False)
             if place < len(row):
                 shown = np.clip((row[place].transpose(1, 2, 0) + 1) / 2, 0, 1)
-                axis.imshow(shown if shown.shape[2] == 3 else shown[..., 0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+                axis.imshow(
+                    shown if shown.shape[2] == 3 else shown[..., 0],
+                    cmap="gray",
+                    vmin=0,
+                    vmax=1,
+                    interpolation="nearest",
+                )
             if labeled and place == 0:
                 axis.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
             if column_labels is not None and number == 0:
@@ -72,7 +78,9 @@ def pixels(pictures: Values, columns: int | None = None, gap: int = 1) -> np.nda
 def _pictures(x: Values, what: str) -> np.ndarray:
     x = finite(x, what)
     if x.ndim != 4 or x.shape[1] not in (1, 3) or not len(x):
-        raise ValueError(f"{what}: got shape {tuple(x.shape)}; needs (n, 3, h, w) or (n, 1, h, w) with values in [-1, 1]")
+        raise ValueError(
+            f"{what}: got shape {tuple(x.shape)}; needs (n, 3, h, w) or (n, 1, h, w) with values in [-1, 1]"
+        )
     return x
 
 

@@ -58,7 +58,7 @@ class Player:
         smooth = "image-rendering:pixelated;" if self.pixelated else ""
         controls = "".join(_slider(name, k, axis, labels) for k, (axis, labels) in enumerate(self.axes.items()))
         play = '<button type="button" class="wb-play" aria-pressed="false">Play</button>' if self.play else ""
-        caption = f"<figcaption>{html.escape(self.caption, quote=False)}</figcaption>" if self.caption else ""
+        caption = f"<figcaption style='color:inherit'>{html.escape(self.caption, quote=False)}</figcaption>" if self.caption else ""
         return (
             f'<figure class="wb-player" id="{name}" style="margin:0">{STYLE}'
             f'<img src="{uris[0]}" alt="{html.escape(self.alts[0])}" width="{width}" height="{height}" '
@@ -147,7 +147,9 @@ def _numpy(batch: Values) -> np.ndarray:
 
 def _labels(axes: Mapping[str, Sequence[object]]) -> dict[str, tuple[str, ...]]:
     if not isinstance(axes, Mapping) or not axes or not all(len(values) for values in axes.values()):
-        raise ValueError(f"axes: got {axes!r}; needs at least one name with its values, such as {{'steps': [5, 10, 20]}}")
+        raise ValueError(
+            f"axes: got {axes!r}; needs at least one name with its values, such as {{'steps': [5, 10, 20]}}"
+        )
     return {
         name_of(axis): tuple(name_of(value) if not isinstance(value, float) else f"{value:g}" for value in values)
         for axis, values in axes.items()
@@ -165,7 +167,9 @@ def _count(found: int, labels: Mapping[str, tuple[str, ...]]) -> None:
 def _alts(own: list[str], labels: Mapping[str, tuple[str, ...]], alt: str | Sequence[str] | None) -> tuple[str, ...]:
     if alt is not None and not isinstance(alt, str):
         if len(alt) != len(own):
-            raise ValueError(f"alt: got {len(alt)} texts for {len(own)} frames; give one for each, or one sentence for all")
+            raise ValueError(
+                f"alt: got {len(alt)} texts for {len(own)} frames; give one for each, or one sentence for all"
+            )
         return tuple(alt)
     where = [
         ", ".join(f"{axis} {value}" for axis, value in zip(labels, values, strict=True))

@@ -56,7 +56,7 @@ class Plot(_FigureAndAlt):
         """A ``<figure>`` with the picture inside it: no other file, no script."""
         pixels = self.pixels()
         height, width = (round(side * CSS_DPI / DPI) for side in pixels.shape[:2])
-        caption = f"<figcaption>{html.escape(self.caption, quote=False)}</figcaption>" if self.caption else ""
+        caption = f"<figcaption style='color:inherit'>{html.escape(self.caption, quote=False)}</figcaption>" if self.caption else ""
         return (
             f'<figure class="wb-figure" style="margin:0"><img src="{data_uri(encode(pixels))}" alt="{html.escape(self.alt)}" '
             f'width="{width}" height="{height}" style="max-width:100%;height:auto;background:#fff">{caption}</figure>'
@@ -108,6 +108,7 @@ def canvas(
 ) -> tuple[Figure, list[Axes]]:
     """A figure with its own layout engine and a flat list of axes, rows first."""
     figure = Figure(figsize=size, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)
     axes = figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False).ravel().tolist()
     for axis in axes:
         if square:

@@ -77,6 +77,8 @@ METHODS: Mapping[str, Look] = MappingProxyType(
         "exact": Look(BLACK, "None", "-"),
         "reference": Look(BLACK, "None", "-"),
         "truth": Look(BLACK, "None", "-"),
+        "data": Look(SLATE, "s", "-"),
+        "samples": Look(INDIGO, "o", "-"),
         "ddim": Look(BLUE, "o", "-"),
         "euler": Look(TEAL, "v", (0, (7, 2))),
         "ddpm": Look(VERMILLION, "s", "--"),
