@@ -40,7 +40,10 @@ def conversion(schedule: Schedule, source: str, target: str, t: Time):
         return known
     alpha, sigma = schedule.alpha(t), schedule.sigma(t)
     try:
-        data, noise = _posterior_means(schedule, source, t, alpha, sigma)
+        if {source, target} == {"noise", "score"}:  # no data on the way, so alpha = 0 is no obstacle
+            data, noise = None, (0.0 * alpha, 1.0 if source == "noise" else -sigma)
+        else:
+            data, noise = _posterior_means(schedule, source, t, alpha, sigma)
         if target == "data":
             pair = data
         elif target == "noise":
