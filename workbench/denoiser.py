@@ -264,18 +264,13 @@ class Rescheduled(Denoiser):
                 f"of the model reaches (log-SNR {self.model.schedule.log_snr(self.model.schedule.t_first):.3f}); start the grid later, "
                 f"at {type(self.schedule).__name__}.inverse_log_snr of that value"
             )
-        if isinstance(other, Tensor):
-            other = other.clamp(max=self.model.schedule.t_max)
-            return other, self.model.schedule.sigma(other) / self.schedule.sigma(t)
-        other = min(other, self.model.schedule.t_max)
-        if self.schedule.sigma(t) == 0:
-            return other, self.model.schedule.alpha(other) / self.schedule.alpha(t)
-        return other, self.model.schedule.sigma(other) / self.schedule.sigma(t)
+        other = other.clamp(max=self.model.schedule.t_max) if isinstance(other, Tensor) else min(other, self.model.schedule.t_max)
+        return other, _size(self.model.schedule, other) / _size(self.schedule, t)
 
     def predict(self, x: Tensor, t: Time) -> Tensor:
         """Ask the model at its own time, with x rescaled."""
         other, factor = self.there(as_time(t, len(x)))
-        return self.model.face(self.predicts, per_sample(factor, x) * x, other)
+        return getattr(self.model, self.predicts)(per_sample(factor, x) * x, other)
 
     def data(self, x: Float[Tensor, "batch *shape"], t: Time) -> Float[Tensor, "batch *shape"]:
         """E[x_0 | x_t], straight from the model."""
@@ -287,7 +282,13 @@ class Rescheduled(Denoiser):
 
     def _same(self, target: str, x: Tensor, t: Time) -> Tensor:
         other, factor = self.there(as_time(t, len(x)))
-        return self.model.face(target, per_sample(factor, x) * x, other)
+        return getattr(self.model, target)(per_sample(factor, x) * x, other)
+
+
+def _size(schedule: Schedule, t: float | Tensor) -> float | Tensor:
+    """sqrt(alpha^2 + sigma^2), positive at both ends."""
+    alpha, sigma = schedule.alpha(t), schedule.sigma(t)
+    return torch.hypot(alpha, sigma) if isinstance(alpha, Tensor) else math.hypot(alpha, sigma)
 
 
 def check_predicts(predicts: str, allowed: Sequence[str] = SOURCES) -> None:
