@@ -155,6 +155,8 @@ class Denoiser(ABC):
         """One face by name, converted from the native one unless it is the native one."""
         if not isinstance(t, float):
             t = as_time(t, len(x))
+            if isinstance(t, Tensor) and target in ("data", "velocity") and bool((clean := t == 0).any()):
+                return self._partly_at_the_data(target, x, t, clean)
         if target == self.predicts and (target != "data" or not _is_zero(t)):
             return self.predict(x, t)
         if _is_zero(t) and target in ("data", "velocity"):
@@ -170,6 +172,11 @@ class Denoiser(ABC):
                 f"the velocity of {type(self.schedule).__name__} is infinite at t = {t}; stop at {self.schedule.t_last}"
             )
         return x * (self.schedule.d_alpha(t) / alpha)
+
+    def _partly_at_the_data(self, target: str, x: Tensor, t: Tensor, clean: Tensor) -> Tensor:
+        """A batch in which some samples have t = 0: for those the rule at sigma = 0, for the others the model."""
+        noisy = self.face(target, x, torch.where(clean, self.schedule.t_last, t))
+        return torch.where(clean.to(x.device).view(-1, *[1] * (x.ndim - 1)), self.face(target, x, 0.0), noisy)
 
     def on(self, schedule: Schedule) -> "Denoiser":
         """The same model asked on another schedule; see :class:`Rescheduled`."""
