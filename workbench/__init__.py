@@ -16,7 +16,7 @@ from workbench.solve import solve
 
 __version__ = "0.1.0"
 
-_LATER = ("artifacts", "checks", "data", "gaussian", "metrics", "plots", "symbolic")
+_LATER = ("artifacts", "characters", "checks", "data", "gaussian", "metrics", "plots", "symbolic")
 
 __all__ = [
     "Denoiser",
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from workbench import artifacts, checks, data, gaussian, metrics, plots, symbolic  # noqa: F401
+    from workbench import artifacts, characters, checks, data, gaussian, metrics, plots, symbolic  # noqa: F401
 
 
 def __getattr__(name: str):
