@@ -185,7 +185,7 @@ def looks(things: Iterable[object], known: Mapping[str, Look] = METHODS) -> list
         if found is None:
             number = free[sum(w is None for w in wanted[:place]) % len(free)]
             found = Look(CYCLE[number], MARKERS[number % len(MARKERS)], LINES[place % len(LINES)])
-        others = ((marker, line) for marker in MARKERS for line in LINES)
+        others = ((marker, line) for marker in (found.marker, *MARKERS) for line in LINES)
         while found in result:
             found = Look(found.color, *next(others))
         result.append(found)
