@@ -55,7 +55,9 @@ def test_samples_follow_the_density(toy):
 @every_toy
 def test_same_seed_same_points_in_either_precision(toy):
     single, double = toy(50, generator=rng(3)), toy(50, generator=rng(3), dtype=torch.float64)
-    assert single.dtype == torch.float32 and double.dtype == torch.float64 and single.shape == (50, 2)
+    assert single.dtype == torch.float32
+    assert double.dtype == torch.float64
+    assert single.shape == (50, 2)
     assert torch.equal(single, double.float())
     assert not torch.equal(single, toy(50, generator=rng(4)))
 
@@ -76,7 +78,8 @@ def test_almost_everything_is_in_the_plotted_square(toy):
 def test_log_prob_follows_dtype_and_does_not_depend_on_the_batch(toy):
     x = toy(9, generator=rng(6), dtype=torch.float64)
     whole = toy.log_prob(x)
-    assert whole.isfinite().all() and toy.log_prob(x.float()).dtype == torch.float32
+    assert whole.isfinite().all()
+    assert toy.log_prob(x.float()).dtype == torch.float32
     torch.testing.assert_close(torch.cat([toy.log_prob(row[None]) for row in x]), whole, rtol=1e-12, atol=1e-12)
 
 
@@ -84,22 +87,22 @@ def test_log_prob_follows_dtype_and_does_not_depend_on_the_batch(toy):
 def test_score_of_the_density_is_finite_where_samples_fall(toy):
     x = toy(100, generator=rng(7), dtype=torch.float64).requires_grad_()
     (score,) = torch.autograd.grad(toy.log_prob(x).sum(), x)
-    assert score.isfinite().all() and score.norm(dim=1).max() > 0.1
+    assert score.isfinite().all()
+    assert score.norm(dim=1).max() > 0.1
 
 
 @pytest.mark.parametrize("toy", [toys.ellipse, toys.ring, toys.gaussian_grid], ids=lambda toy: toy.name)
 def test_mixture_density_agrees_with_scipy(toy):
     x = toy(200, generator=rng(8), dtype=torch.float64)
     parts = zip(toy.weights.numpy(), toy.means.numpy(), toy.covariances.numpy(), strict=True)
-    expected = sum(
-        weight * stats.multivariate_normal(mean, covariance).pdf(x.numpy()) for weight, mean, covariance in parts
-    )
+    expected = sum(weight * stats.multivariate_normal(mean, covariance).pdf(x.numpy()) for weight, mean, covariance in parts)
     np.testing.assert_allclose(toy.log_prob(x).exp().numpy(), expected, rtol=1e-10)
 
 
 def test_ellipse_is_the_stated_gaussian():
     mean, covariance = toys.ellipse.mean, toys.ellipse.covariance
-    assert mean.tolist() == [0.5, -0.25] and torch.equal(covariance, covariance.T)
+    assert mean.tolist() == [0.5, -0.25]
+    assert torch.equal(covariance, covariance.T)
     values, vectors = torch.linalg.eigh(covariance)
     torch.testing.assert_close(values, torch.tensor([0.05, 1.0], dtype=torch.float64))
     assert (vectors[1, 1] / vectors[0, 1]).item() == pytest.approx(math.tan(math.pi / 6))
@@ -125,9 +128,7 @@ def test_banana_has_the_stated_moments():
 
 @pytest.mark.parametrize("toy", [toys.two_moons, toys.two_spirals, toys.swiss_roll], ids=lambda toy: toy.name)
 def test_curve_quadrature_has_converged(toy, monkeypatch):
-    x = torch.cat(
-        [toy(300, generator=rng(11), dtype=torch.float64), torch.rand(100, 2, generator=rng(12)).double() * 6 - 3]
-    )
+    x = torch.cat([toy(300, generator=rng(11), dtype=torch.float64), torch.rand(100, 2, generator=rng(12)).double() * 6 - 3])
     coarse = toy.log_prob(x)
     monkeypatch.setattr(curves, "_NODES", 2 * curves._NODES)
     torch.testing.assert_close(coarse, toy.log_prob(x), rtol=0, atol=1e-8)

@@ -85,9 +85,7 @@ class Circles(Toy):
 
 def _moon(center: tuple[float, float], start: float) -> Callable[[Tensor], Tensor]:
     def arm(u: Float[Tensor, " n"]) -> Float[Tensor, "n 2"]:
-        return polar(torch.full_like(u, 1.5), start + math.pi * u) + torch.tensor(
-            center, dtype=u.dtype, device=u.device
-        )
+        return polar(torch.full_like(u, 1.5), start + math.pi * u) + torch.tensor(center, dtype=u.dtype, device=u.device)
 
     return arm
 

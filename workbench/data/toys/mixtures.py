@@ -65,15 +65,11 @@ def _equal_blobs(name: str, means: Tensor, std: float) -> Mixture:
 ellipse = _gaussian("ellipse", mean=(0.5, -0.25), variances=(1.0, 0.05), degrees=30.0)
 """The ellipse: N((0.5, -0.25), R diag(1, 0.05) R^T), R the rotation by 30 degrees."""
 
-ring = _equal_blobs(
-    "ring", polar(torch.full((8,), 2.0, dtype=torch.float64), torch.arange(8.0).double() * math.pi / 4), 0.2
-)
+ring = _equal_blobs("ring", polar(torch.full((8,), 2.0, dtype=torch.float64), torch.arange(8.0).double() * math.pi / 4), 0.2)
 """The ring: eight equal Gaussians of standard deviation 0.2 on the circle of radius 2, the first at (2, 0)."""
 
 eight_gaussians = ring
 """The ring under the name most papers give it."""
 
-gaussian_grid = _equal_blobs(
-    "gaussian_grid", torch.cartesian_prod(*[torch.linspace(-2, 2, 5, dtype=torch.float64)] * 2), 0.1
-)
+gaussian_grid = _equal_blobs("gaussian_grid", torch.cartesian_prod(*[torch.linspace(-2, 2, 5, dtype=torch.float64)] * 2), 0.1)
 """Twenty-five equal Gaussians of standard deviation 0.1 at the points of {-2, -1, 0, 1, 2}^2."""

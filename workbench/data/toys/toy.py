@@ -17,9 +17,7 @@ class Toy:
 
     name: str
 
-    def __call__(
-        self, n: int, *, generator: torch.Generator, dtype: torch.dtype = torch.float32
-    ) -> Float[Tensor, "n 2"]:
+    def __call__(self, n: int, *, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Float[Tensor, "n 2"]:
         """Draw ``n`` independent points; the result lives on ``generator``'s device.
 
         Raises ``TypeError`` for an ``n`` that is not an int, a ``generator`` that is not a ``torch.Generator`` or a
@@ -30,13 +28,9 @@ class Toy:
         if n < 1:
             raise ValueError(f"{self.name}: n is {n}; ask for at least 1 point")
         if not isinstance(generator, torch.Generator):
-            raise TypeError(
-                f"{self.name}: generator is {generator!r}; pass torch.Generator().manual_seed(0) or the like"
-            )
+            raise TypeError(f"{self.name}: generator is {generator!r}; pass torch.Generator().manual_seed(0) or the like")
         if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-            raise TypeError(
-                f"{self.name}: dtype is {dtype!r}; it must be a floating-point torch.dtype such as torch.float32"
-            )
+            raise TypeError(f"{self.name}: dtype is {dtype!r}; it must be a floating-point torch.dtype such as torch.float32")
         return self._draw(n, generator).to(dtype)
 
     def log_prob(self, x: Float[Tensor, "n 2"]) -> Float[Tensor, " n"]:
