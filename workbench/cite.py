@@ -9,7 +9,8 @@ def cite(*things: object) -> str:
     """BibTeX entries of the papers behind `things`, each once, in order of first mention.
 
     Anything with a ``paper`` attribute counts (one bib key, or a tuple of them): solvers, schedules, denoisers, losses,
-    quantizers. A ``Solution`` stands for its solver; a denoiser brings its schedule along. A string is a bib key itself.
+    quantizers. A ``Solution`` stands for its solver; a denoiser brings its schedule along. A string is a bib key
+    itself.
 
     Raises ValueError for a thing that names no paper, and for a key that the bibliography lacks.
 

@@ -43,7 +43,7 @@ def clouds(
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
-    """Clouds (n, 2) side by side on shared axes, with optional contours of one log density (n, 2) -> (n,) behind all."""
+    """Clouds (n, 2) side by side on shared axes, with optional contours of a log density (n, 2) -> (n,) in each."""
     data = {label: points(x, name_of(label)) for label, x in named(samples, "samples").items()}
     limits = extent_of(extent) if extent is not None else around(list(data.values()))
     columns = min(len(data), PANELS)
@@ -105,8 +105,8 @@ def trajectories(
     _outer(figure, axes, columns, len(paths))
     shown = min(count, next(iter(paths.values())).shape[1])
     crosses = "; crosses mark the exact end points" if target is not None else ""
-    alt = f"Paths of {shown} samples in the plane, from hollow circles (noise) to filled dots (result){crosses}. {' '.join(words)}"
-    return Plot(figure, alt, caption)
+    head = f"Paths of {shown} samples in the plane, from hollow circles (noise) to filled dots (result){crosses}."
+    return Plot(figure, " ".join([head, *words]), caption)
 
 
 def _path(run: object, what: str) -> np.ndarray:
@@ -133,7 +133,8 @@ def _paths(axis: Axes, path: np.ndarray, look: Look) -> None:
 def _travel(label: object, path: np.ndarray, target: np.ndarray | None) -> str:
     steps = np.linalg.norm(np.diff(path, axis=0), axis=2).sum(0)
     direct = np.linalg.norm(path[-1] - path[0], axis=1)
-    text = f"{name_of(label)}: {len(path) - 1} steps, paths {say(steps.sum() / max(direct.sum(), 1e-300))} times as long as the straight line"
+    ratio = say(steps.sum() / max(direct.sum(), 1e-300))
+    text = f"{name_of(label)}: {len(path) - 1} steps, paths {ratio} times as long as the straight line"
     if target is not None:
         if len(target) != path.shape[1]:
             raise ValueError(f"exact: got {len(target)} end points for {path.shape[1]} paths; give one for each")
@@ -183,7 +184,10 @@ def _describe(data: Mapping[object, np.ndarray], limits: tuple) -> str:
     for label, x in data.items():
         mean, deviation = x.mean(0), x.std(0)
         outside = int(((x < [limits[0], limits[2]]) | (x > [limits[1], limits[3]])).any(1).sum())
-        text = f"{name_of(label)}: {len(x)} points, mean ({say(mean[0], 2)}, {say(mean[1], 2)}), standard deviation ({say(deviation[0], 2)}, {say(deviation[1], 2)})"
+        text = (
+            f"{name_of(label)}: {len(x)} points, mean ({say(mean[0], 2)}, {say(mean[1], 2)}), "
+            f"standard deviation ({say(deviation[0], 2)}, {say(deviation[1], 2)})"
+        )
         words.append(text + (f", {outside} of them outside the frame" if outside else ""))
     return f"{'; '.join(words)}." if len(words) > 1 else f"{words[0]}."
 

@@ -68,9 +68,10 @@ def field(
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
-    """A vector field (n, 2) -> (n, 2), such as ``lambda x: law.score(x, 0.3)``: arrows, or streamlines with ``stream=True``.
+    """A vector field (n, 2) -> (n, 2), such as ``lambda x: law.score(x, 0.3)``: arrows, or lines with ``stream=True``.
 
-    Arrows are scaled by the square root of their length (so that small ones remain visible). Contours of `log_prob` lie behind.
+    Arrows are scaled by the square root of their length (so that small ones remain visible). Contours of `log_prob` lie
+    behind.
     """
     fields = named(vectors, "field")
     limits = extent_of(extent)
@@ -90,7 +91,8 @@ def field(
         length = np.linalg.norm(arrows, axis=2)
         if not np.isfinite(length).all():
             raise ValueError(
-                f"{name_of(label)}: the field is NaN or infinite at {int((~np.isfinite(length)).sum())} of {length.size} points; choose another extent or time"
+                f"{name_of(label)}: the field is NaN or infinite at {int((~np.isfinite(length)).sum())} of "
+                f"{length.size} points; choose another extent or time"
             )
         if log_prob is not None:
             _contours(axis, log_prob, limits)
@@ -117,7 +119,8 @@ def field(
         inward = float((np.einsum("ijk,ijk->ij", arrows, place - place.mean((0, 1))) < 0).mean())
         far = place[np.unravel_index(length.argmax(), length.shape)]
         words.append(
-            f"{name_of(label)}: longest {say(length.max(), 2)} near ({say(far[0], 2)}, {say(far[1], 2)}), median length {say(np.median(length), 2)}, "
+            f"{name_of(label)}: longest {say(length.max(), 2)} near ({say(far[0], 2)}, {say(far[1], 2)}), median "
+            f"length {say(np.median(length), 2)}, "
             f"{100 * inward:.0f} percent of the vectors point inward (toward the center of the frame)"
         )
     _outer(figure, axes, columns, len(fields))

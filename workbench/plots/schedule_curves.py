@@ -21,10 +21,11 @@ def schedules(
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
-    r"""Signal :math:`\alpha`, noise :math:`\sigma` and :math:`\lambda=\log(\alpha/\sigma)` against time, one line a schedule.
+    r"""Signal :math:`\alpha`, noise :math:`\sigma` and :math:`\lambda=\log(\alpha/\sigma)` against time.
 
-    The window of :math:`\lambda` is cut at -10 and 10. Times run over the part [`stop`, `start`] of each schedule's own range (``t_max``, or 1). With ``in_log_snr=True``,
-    :math:`\alpha` and :math:`\sigma` against :math:`\lambda` instead: there all variance-preserving schedules are one.
+    The window of :math:`\lambda` is cut at -10 and 10. Times run over the part [`stop`, `start`] of each schedule's own
+    range (``t_max``, or 1). With ``in_log_snr=True``, :math:`\alpha` and :math:`\sigma` against :math:`\lambda`
+    instead: there all variance-preserving schedules are one.
     """
     chosen = dict(which) if isinstance(which, Mapping) else {_short(s): s for s in which}
     if not chosen:
@@ -52,7 +53,8 @@ def schedules(
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
     words = [
-        f"{name_of(label)}: alpha {say(v['alpha'][0], 2)} to {say(v['alpha'][-1], 2)}, sigma {say(v['sigma'][0], 2)} to {say(v['sigma'][-1], 2)}, "
+        f"{name_of(label)}: alpha {say(v['alpha'][0], 2)} to {say(v['alpha'][-1], 2)}, sigma {say(v['sigma'][0], 2)} "
+        f"to {say(v['sigma'][-1], 2)}, "
         f"lambda {say(v['log_snr'][0], 3)} down to {say(v['log_snr'][-1], 3)}"
         for label, v in found.items()
     ]
@@ -83,7 +85,7 @@ def grid_points(
     data = {label: vector(grid, name_of(label)) for label, grid in named(grids, "grid").items()}
     panels = 1 if schedule is None else 2
     figure, axes = canvas(1, panels, size=(7.0 if panels == 2 else SIZE[0], 1.3 + 0.36 * len(data)), title=title)
-    for number, ((label, grid), style) in enumerate(zip(data.items(), looks(data), strict=True)):
+    for number, (grid, style) in enumerate(zip(data.values(), looks(data), strict=True)):
         columns = [grid] if schedule is None else [grid, _log_snr(schedule, grid)]
         for axis, values in zip(axes, columns, strict=True):
             axis.plot(

@@ -1,6 +1,6 @@
 """Equations that chapters show and tests prove, one file for each topic.
 
-``ALL`` holds every ``Statement``; ``statement(name)`` finds one. ``statement("tweedie").check()`` proves it on the spot.
+``ALL`` holds every ``Statement``; ``statement(name)`` finds one. ``statement("tweedie").check()`` proves it.
 """
 
 from workbench.symbolic import faces, flow, gaussian, schedules, steps

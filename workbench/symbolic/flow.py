@@ -51,12 +51,12 @@ STATEMENTS = (
         "continuity",
         now(density.diff(t) / density),
         now(-(velocity * density).diff(x) / density),
-        note="Moving along the velocity, without any noise, gives the same densities; both sides divided by the density.",
+        note="Moving along the velocity, without noise, gives the same densities; both sides divided by them.",
     ),
     Statement(
         "gaussian-flow-map",
         now(path.diff(t)),
         now(velocity.subs(x, path)),
-        note="x_t = alpha mu + sqrt(alpha^2 Lambda + sigma^2) c solves the probability-flow equation for every constant c.",
+        note="x_t = alpha mu + sqrt(alpha^2 Lambda + sigma^2) c solves the probability flow for every constant c.",
     ),
 )

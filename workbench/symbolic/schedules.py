@@ -3,7 +3,7 @@
 import sympy as sp
 
 from workbench.symbolic.statement import Statement
-from workbench.symbolic.symbols import lam, s, t
+from workbench.symbolic.symbols import alpha, lam, s, sigma, t
 
 first, rise = sp.symbols("beta_0 Delta", positive=True)
 """VP: beta(t) = beta_0 + Delta t."""
@@ -19,9 +19,9 @@ vp_q = 2 * rise * softplus
 vp_time = vp_q / ((sp.sqrt(first**2 + vp_q) + first) * rise)
 
 
-def slope(alpha: sp.Expr, sigma: sp.Expr, time: sp.Symbol = t) -> sp.Expr:
+def slope(signal: sp.Expr, noise: sp.Expr, time: sp.Symbol = t) -> sp.Expr:
     """d log alpha / d lambda by the chain rule."""
-    return sp.diff(sp.log(alpha), time) / sp.diff(sp.log(alpha) - sp.log(sigma), time)
+    return sp.diff(sp.log(signal), time) / sp.diff(sp.log(signal) - sp.log(noise), time)
 
 
 STATEMENTS = (
@@ -39,16 +39,38 @@ STATEMENTS = (
         {lam: vp_log_alpha - sp.log(1 - sp.exp(2 * vp_log_alpha)) / 2},
         note="t -> lambda -> t, free of cancellation near t = 0.",
     ),
-    Statement("cosine-slope", slope(cosine_alpha, sp.sqrt(1 - cosine_alpha**2)), 1 - cosine_alpha**2, note="The cosine schedule preserves variance too."),
+    Statement(
+        "cosine-slope",
+        slope(cosine_alpha, sp.sqrt(1 - cosine_alpha**2)),
+        1 - cosine_alpha**2,
+        note="The cosine schedule preserves variance too.",
+    ),
     Statement(
         "cosine-sigma",
         1 - cosine_alpha**2,
         sp.sin(u) * sp.sin(u + 2 * b) / sp.cos(b) ** 2,
         note="Sigma squared without the difference of nearly equal numbers.",
     ),
-    Statement("cosine-inverse", cosine_alpha.subs(t, cosine_time), from_lam, note="t(lambda) has the alpha that belongs to lambda."),
+    Statement(
+        "cosine-inverse",
+        cosine_alpha.subs(t, cosine_time),
+        from_lam,
+        note="t(lambda) has the alpha that belongs to lambda.",
+    ),
     Statement("rectified-slope", slope(1 - t, t), t, note="On straight paths d log alpha / d lambda = sigma."),
-    Statement("rectified-inverse", 1 / (1 + sp.exp(lam)), t, {lam: sp.log((1 - t) / t)}, note="t is the logistic function of -lambda."),
-    Statement("ve-slope", slope(sp.Integer(1), t), sp.Integer(0), note="Variance exploding: the signal never shrinks."),
+    Statement(
+        "rectified-inverse",
+        1 / (1 + sp.exp(lam)),
+        t,
+        {lam: sp.log((1 - t) / t)},
+        note="t is the logistic function of -lambda.",
+    ),
+    Statement(
+        "every-schedule-is-ve",
+        sigma / alpha,
+        sp.exp(-lam),
+        {lam: sp.log(alpha / sigma)},
+        note="x_t / alpha_t is the data with noise of level exp(-lambda): every schedule is VE after a division.",
+    ),
     Statement("ve-inverse", sp.exp(-lam), t, {lam: -sp.log(t)}, note="Time is the noise level."),
 )

@@ -14,8 +14,8 @@ class Statement:
     Args:
         name: lower-case words joined by ``-``.
         lhs, rhs: SymPy expressions as they should be read.
-        given: definitions ``symbol -> expression``, put in before the comparison (in order, so that one may use the next).
-        assumptions: what is assumed beyond the symbols' own assumptions, in words.
+        given: definitions ``symbol -> expression``, put in before the comparison (in order, so that one may use the
+        next). assumptions: what is assumed beyond the symbols' own assumptions, in words.
         note: what the equation says, in one sentence.
         ranges: symbol -> (low, high) for the numeric spot check; other symbols are taken from (0.2, 0.9).
     """
@@ -45,7 +45,9 @@ class Statement:
         for simplify in (sp.simplify, _by_roots, sp.trigsimp):
             if simplify(difference) == 0:
                 return self
-        raise AssertionError(f"{self.name}: holds at the points tried, but is not proved; left over: {sp.simplify(difference)}")
+        raise AssertionError(
+            f"{self.name}: holds at the points tried, but is not proved; left over: {sp.simplify(difference)}"
+        )
 
     def _spot_check(self, difference: sp.Expr) -> None:
         draw = random.Random(self.name)

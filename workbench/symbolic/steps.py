@@ -5,10 +5,10 @@ import sympy as sp
 from workbench.symbolic.statement import Statement
 from workbench.symbolic.symbols import alpha_s, alpha_t, sigma_s, sigma_t, x, x0
 
-l, h = sp.symbols("l h", positive=True)
+level, h = sp.symbols("l h", positive=True)
 data = sp.Symbol("D", real=True)
 lam_t, lam_s = sp.log(alpha_t / sigma_t), sp.log(alpha_s / sigma_s)
-exponential_step = sigma_s / sigma_t * x + sigma_s * sp.Integral(sp.exp(l) * data, (l, lam_t, lam_s))
+exponential_step = sigma_s / sigma_t * x + sigma_s * sp.Integral(sp.exp(level) * data, (level, lam_t, lam_s))
 noise = (x - alpha_t * data) / sigma_t
 ddim_step = alpha_s * data + sigma_s * noise
 
@@ -71,6 +71,6 @@ STATEMENTS = (
             sigma_s: sp.sin(theta_s),
         },
         assumptions="data N(0, 1), variance preserving",
-        note="On a standard normal each DDIM step shrinks x by the cosine of the angle it turns; the exact flow keeps x.",
+        note="On a standard normal each DDIM step shrinks x by the cosine of its angle; the exact flow keeps x.",
     ),
 )
