@@ -23,7 +23,8 @@ def schedules(
 ) -> Plot:
     r"""Signal :math:`\alpha`, noise :math:`\sigma` and :math:`\lambda=\log(\alpha/\sigma)` against time, one line a schedule.
 
-    The window of :math:`\lambda` is cut at -10 and 10. Times run over the part [`stop`, `start`] of each schedule's own range (``t_max``, or 1). With ``in_log_snr=True``,
+    The window of :math:`\lambda` is cut at -10 and 10. Times run over the part
+    [`stop`, `start`] of each schedule's own range: up to ``t_max``, or ``t_first`` where that is infinite, as on VE. With ``in_log_snr=True``,
     :math:`\alpha` and :math:`\sigma` against :math:`\lambda` instead: there all variance-preserving schedules are one.
     """
     chosen = dict(which) if isinstance(which, Mapping) else {_short(s): s for s in which}
@@ -132,6 +133,8 @@ def _evaluate(schedule: object, start: float, stop: float) -> dict[str, np.ndarr
         if not callable(getattr(schedule, face, None)):
             raise TypeError(f"got {type(schedule).__name__}; a schedule needs alpha(t), sigma(t) and log_snr(t)")
     t_max = float(getattr(schedule, "t_max", 1.0))
+    if not np.isfinite(t_max):
+        t_max = float(schedule.t_first)
     log = t_max > 1
     part = (
         torch.logspace(np.log10(stop), np.log10(start), 201, dtype=torch.float64)
