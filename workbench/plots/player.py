@@ -58,11 +58,7 @@ class Player:
         smooth = "image-rendering:pixelated;" if self.pixelated else ""
         controls = "".join(_slider(name, k, axis, labels) for k, (axis, labels) in enumerate(self.axes.items()))
         play = '<button type="button" class="wb-play" aria-pressed="false">Play</button>' if self.play else ""
-        caption = (
-            f"<figcaption style='color:inherit'>{html.escape(self.caption, quote=False)}</figcaption>"
-            if self.caption
-            else ""
-        )
+        caption = f"<figcaption style='color:inherit'>{html.escape(self.caption, quote=False)}</figcaption>" if self.caption else ""
         return (
             f'<figure class="wb-player" id="{name}" style="margin:0">{STYLE}'
             f'<img src="{uris[0]}" alt="{html.escape(self.alts[0])}" width="{width}" height="{height}" '
@@ -109,8 +105,7 @@ def player(
     for frame in frames:
         if not isinstance(frame, Plot):
             raise TypeError(
-                f"frames: got {type(frame).__name__}; each frame is a Plot, which every function of workbench.plots "
-                "returns"
+                f"frames: got {type(frame).__name__}; each frame is a Plot, which every function of workbench.plots returns"
             )
     _count(len(frames), labels)
     alts = _alts([frame.alt for frame in frames], labels, alt)
@@ -130,7 +125,10 @@ def image_player(
     caption: str | None = None,
     play: bool = False,
 ) -> Player:
-    """`player` for small pictures (n, 3 or 1, h, w) in [-1, 1]: exact pixels, enlarged `zoom` times by the browser."""
+    """`player` for batches of small pictures (n, 3 or 1, h, w) in [-1, 1]: single pixels, enlarged by the browser `zoom` times.
+
+    When all frames together weigh more than ``BUDGET``, each keeps its 128 best colors: sharp pixels, rounded colors.
+    """
     labels = _labels(axes)
     if callable(frames):
         frames = [frames(*values) for values in itertools.product(*axes.values())]
@@ -142,14 +140,13 @@ def image_player(
     height, width = _one_size(sheets)
     own = [_words({"all": array(batch, "pictures")}, False, None) for batch in batches]
     contents = tuple(("image/png", encode(sheet)) for sheet in sheets)
-    return Player(contents, _alts(own, labels, alt), labels, (width * zoom, height * zoom), True, play, caption)
+    size = (width * zoom, height * zoom)
+    return Player(_lighter(contents, sheets), _alts(own, labels, alt), labels, size, True, play, caption)
 
 
 def _labels(axes: Mapping[str, Sequence[object]]) -> dict[str, tuple[str, ...]]:
     if not isinstance(axes, Mapping) or not axes or not all(len(values) for values in axes.values()):
-        raise ValueError(
-            f"axes: got {axes!r}; needs at least one name with its values, such as {{'steps': [5, 10, 20]}}"
-        )
+        raise ValueError(f"axes: got {axes!r}; needs at least one name with its values, such as {{'steps': [5, 10, 20]}}")
     return {
         name_of(axis): tuple(name_of(value) if not isinstance(value, float) else f"{value:g}" for value in values)
         for axis, values in axes.items()
@@ -168,9 +165,7 @@ def _count(found: int, labels: Mapping[str, tuple[str, ...]]) -> None:
 def _alts(own: list[str], labels: Mapping[str, tuple[str, ...]], alt: str | Sequence[str] | None) -> tuple[str, ...]:
     if alt is not None and not isinstance(alt, str):
         if len(alt) != len(own):
-            raise ValueError(
-                f"alt: got {len(alt)} texts for {len(own)} frames; give one for each, or one sentence for all"
-            )
+            raise ValueError(f"alt: got {len(alt)} texts for {len(own)} frames; give one for each, or one sentence for all")
         return tuple(alt)
     where = [
         ", ".join(f"{axis} {value}" for axis, value in zip(labels, values, strict=True))
@@ -184,8 +179,7 @@ def _one_size(sheets: list[np.ndarray]) -> tuple[int, int]:
     sizes = {sheet.shape[:2] for sheet in sheets}
     if len(sizes) != 1:
         raise ValueError(
-            f"frames: got pictures of {len(sizes)} different sizes {sorted(sizes)}; draw all frames with the same "
-            "panels and labels"
+            f"frames: got pictures of {len(sizes)} different sizes {sorted(sizes)}; draw all frames with the same panels and labels"
         )
     return sizes.pop()
 
@@ -195,9 +189,14 @@ def _encode(sheets: list[np.ndarray]) -> tuple[tuple[str, bytes], ...]:
     contents = [("image/png", encode(sheet, 128)) for sheet in sheets]
     if sum(len(content) for _, content in contents) <= BUDGET:
         return tuple(contents)
-    return tuple(
-        min(kept, _webp(sheet), key=lambda pair: len(pair[1])) for kept, sheet in zip(contents, sheets, strict=True)
-    )
+    return tuple(min(kept, _webp(sheet), key=lambda pair: len(pair[1])) for kept, sheet in zip(contents, sheets, strict=True))
+
+
+def _lighter(contents: tuple[tuple[str, bytes], ...], sheets: list[np.ndarray]) -> tuple[tuple[str, bytes], ...]:
+    """The contents as they are when within ``BUDGET``; else 128 colors for each sheet."""
+    if sum(len(content) for _, content in contents) <= BUDGET:
+        return contents
+    return tuple(("image/png", encode(sheet, 128, tolerance=256.0)) for sheet in sheets)
 
 
 def _webp(sheet: np.ndarray) -> tuple[str, bytes]:

@@ -23,19 +23,15 @@ def schedules(
 ) -> Plot:
     r"""Signal :math:`\alpha`, noise :math:`\sigma` and :math:`\lambda=\log(\alpha/\sigma)` against time.
 
-    The window of :math:`\lambda` is cut at -10 and 10. Times run over the part [`stop`, `start`] of each schedule's own
-    range (``t_max``, or 1). With ``in_log_snr=True``, :math:`\alpha` and :math:`\sigma` against :math:`\lambda`
-    instead: there all variance-preserving schedules are one.
+    The window of :math:`\lambda` is cut at -10 and 10. Times run over the part
+    [`stop`, `start`] of each schedule's own range: up to ``t_max``, or ``t_first`` where that is infinite, as on VE. With ``in_log_snr=True``,
+    :math:`\alpha` and :math:`\sigma` against :math:`\lambda` instead: there all variance-preserving schedules are one.
     """
     chosen = dict(which) if isinstance(which, Mapping) else {_short(s): s for s in which}
     if not chosen:
         raise ValueError("got no schedules; give at least one, such as [VP(), Cosine()]")
     found = {label: _evaluate(schedule, float(start), float(stop)) for label, schedule in chosen.items()}
-    panels = (
-        ("alpha", r"signal $\alpha$"),
-        ("sigma", r"noise $\sigma$"),
-        ("log_snr", r"$\lambda=\log(\alpha/\sigma)$"),
-    )
+    panels = (("alpha", r"signal $\alpha$"), ("sigma", r"noise $\sigma$"), ("log_snr", r"$\lambda=\log(\alpha/\sigma)$"))
     panels = panels[:2] if in_log_snr else panels
     figure, axes = canvas(1, len(panels), size=(7.4, 3.1), title=title)
     for axis, (key, ylabel) in zip(axes, panels, strict=True):
@@ -60,9 +56,7 @@ def schedules(
     ]
     against = "lambda" if in_log_snr else "time from clean to noisy"
     what = "alpha and sigma" if in_log_snr else "alpha, sigma and lambda"
-    return Plot(
-        figure, f"{what.capitalize()} against {against} for {listed(list(found))}. {'; '.join(words)}.", caption
-    )
+    return Plot(figure, f"{what.capitalize()} against {against} for {listed(list(found))}. {'; '.join(words)}.", caption)
 
 
 def _horizontal(in_log_snr: bool, far: bool) -> str:
@@ -72,11 +66,7 @@ def _horizontal(in_log_snr: bool, far: bool) -> str:
 
 @styled
 def grid_points(
-    grids: Mapping[object, Values],
-    *,
-    schedule: object | None = None,
-    title: str | None = None,
-    caption: str | None = None,
+    grids: Mapping[object, Values], *, schedule: object | None = None, title: str | None = None, caption: str | None = None
 ) -> Plot:
     r"""One row of marks per time grid; with a `schedule`, a second panel shows the same steps in :math:`\lambda`.
 
@@ -98,9 +88,7 @@ def grid_points(
             )
     for axis, label in zip(axes, ("time $t$", r"$\lambda$"), strict=False):
         axis.set(xlabel=label, ylim=(0.6 - len(data), 0.6))
-        axis.set_yticks(
-            range(0, -len(data), -1), [name_of(label) for label in data] if axis is axes[0] else [""] * len(data)
-        )
+        axis.set_yticks(range(0, -len(data), -1), [name_of(label) for label in data] if axis is axes[0] else [""] * len(data))
         axis.grid(axis="y", visible=False)
     axes[0].invert_xaxis()
     words = []
@@ -112,9 +100,7 @@ def grid_points(
         )
     second = " and at which lambda" if schedule is not None else ""
     return Plot(
-        figure,
-        f"Where {len(data)} time grids put their steps in t{second}, noise on the left. {'; '.join(words)}.",
-        caption,
+        figure, f"Where {len(data)} time grids put their steps in t{second}, noise on the left. {'; '.join(words)}.", caption
     )
 
 
@@ -134,6 +120,8 @@ def _evaluate(schedule: object, start: float, stop: float) -> dict[str, np.ndarr
         if not callable(getattr(schedule, face, None)):
             raise TypeError(f"got {type(schedule).__name__}; a schedule needs alpha(t), sigma(t) and log_snr(t)")
     t_max = float(getattr(schedule, "t_max", 1.0))
+    if not np.isfinite(t_max):
+        t_max = float(schedule.t_first)
     log = t_max > 1
     part = (
         torch.logspace(np.log10(stop), np.log10(start), 201, dtype=torch.float64)
