@@ -144,7 +144,7 @@ def from_diffusers(unet: Any, scheduler: Any) -> NetworkDenoiser:
     elif "FlowMatch" in type(scheduler).__name__:
         schedule, kind = Rectified(), config.get("prediction_type", "flow_prediction")
         known = {"flow_prediction": "velocity"}
-        time = _Times(levels)
+        time = _Times(float(levels))
     else:
         raise TypeError(
             f"{type(scheduler).__name__} has no alphas_cumprod and is no flow-matching scheduler; "

@@ -69,7 +69,7 @@ def _api_pages() -> None:
             modules += [m.name for m in pkgutil.walk_packages(paths, f"{part.name}.") if "._" not in m.name]
         text = [f"# {part.name}\n"]
         for module in modules:
-            heading = "" if module == part.name else f"## {module}\n\n"
+            heading = "" if module == part.name else f"## {module.removeprefix(part.name + chr(46))}\n\n"
             text.append(f"{heading}```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n   :ignore-module-all:\n```\n")
         (folder / f"{part.name.rpartition('.')[2]}.md").write_text("\n".join(text), "utf8")
 

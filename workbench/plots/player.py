@@ -125,7 +125,10 @@ def image_player(
     caption: str | None = None,
     play: bool = False,
 ) -> Player:
-    """`player` for small pictures (n, 3 or 1, h, w) in [-1, 1]: exact pixels, enlarged `zoom` times by the browser."""
+    """`player` for batches of small pictures (n, 3 or 1, h, w) in [-1, 1]: single pixels, enlarged by the browser `zoom` times.
+
+    When all frames together weigh more than ``BUDGET``, each keeps its 128 best colors: sharp pixels, rounded colors.
+    """
     labels = _labels(axes)
     if callable(frames):
         frames = [frames(*values) for values in itertools.product(*axes.values())]
@@ -137,7 +140,8 @@ def image_player(
     height, width = _one_size(sheets)
     own = [_words({"all": array(batch, "pictures")}, False, None) for batch in batches]
     contents = tuple(("image/png", encode(sheet)) for sheet in sheets)
-    return Player(contents, _alts(own, labels, alt), labels, (width * zoom, height * zoom), True, play, caption)
+    size = (width * zoom, height * zoom)
+    return Player(_lighter(contents, sheets), _alts(own, labels, alt), labels, size, True, play, caption)
 
 
 def _labels(axes: Mapping[str, Sequence[object]]) -> dict[str, tuple[str, ...]]:
@@ -186,6 +190,13 @@ def _encode(sheets: list[np.ndarray]) -> tuple[tuple[str, bytes], ...]:
     if sum(len(content) for _, content in contents) <= BUDGET:
         return tuple(contents)
     return tuple(min(kept, _webp(sheet), key=lambda pair: len(pair[1])) for kept, sheet in zip(contents, sheets, strict=True))
+
+
+def _lighter(contents: tuple[tuple[str, bytes], ...], sheets: list[np.ndarray]) -> tuple[tuple[str, bytes], ...]:
+    """The contents as they are when within ``BUDGET``; else 128 colors for each sheet."""
+    if sum(len(content) for _, content in contents) <= BUDGET:
+        return contents
+    return tuple(("image/png", encode(sheet, 128, tolerance=256.0)) for sheet in sheets)
 
 
 def _webp(sheet: np.ndarray) -> tuple[str, bytes]:

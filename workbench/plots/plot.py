@@ -80,14 +80,14 @@ class Plot(_FigureAndAlt):
         return f"Plot({self.alt!r})"
 
 
-def encode(pixels: np.ndarray, colors: int = 256) -> bytes:
-    """PNG bytes of (height, width, 3) uint8: a palette when its root-mean-square error stays below 2 of 255 levels."""
+def encode(pixels: np.ndarray, colors: int = 256, tolerance: float = 2.0) -> bytes:
+    """PNG bytes of (height, width, 3) uint8: a palette when its root-mean-square error stays below `tolerance` of 255 levels."""
     from PIL import Image
 
     picture = Image.fromarray(pixels)
     small = picture.quantize(colors, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     error = np.asarray(small.convert("RGB"), dtype=np.float32) - pixels
-    chosen = small if float((error**2).mean()) ** 0.5 < 2.0 else picture
+    chosen = small if float((error**2).mean()) ** 0.5 < tolerance else picture
     buffer = io.BytesIO()
     chosen.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

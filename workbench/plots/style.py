@@ -131,6 +131,8 @@ SCHEDULES: Mapping[str, Look] = MappingProxyType(
         "discretevp": Look(INDIGO, "v", (0, (5, 1, 1, 1, 1, 1))),
     }
 )
+REGISTERED: Mapping[str, Look] = MappingProxyType({**METHODS, **SCHEDULES})
+"""What any figure recognizes by name; no name is both a method and a schedule."""
 
 
 def name_of(thing: object) -> str:
@@ -157,7 +159,7 @@ def key_of(label: str) -> str:
     return re.sub(r"[^a-z0-9]", "", label.lower().replace("++", "pp"))
 
 
-def look(thing: object, known: Mapping[str, Look] = METHODS) -> Look | None:
+def look(thing: object, known: Mapping[str, Look] = REGISTERED) -> Look | None:
     """The registered look of a method or schedule, or None for a plain label.
 
     Tried in turn: the whole label, its first word, and that without a number (``UniPC-3 on VP``, ``UniPC-3``,
@@ -175,8 +177,8 @@ def look(thing: object, known: Mapping[str, Look] = METHODS) -> Look | None:
     return Look(CYCLE[seed % len(CYCLE)], MARKERS[seed // 16 % len(MARKERS)], LINES[seed // 512 % len(LINES)])
 
 
-def looks(things: Iterable[object], known: Mapping[str, Look] = METHODS) -> list[Look]:
-    """One look for each series: registered or from the cycle; two of one color differ in marker and line."""
+def looks(things: Iterable[object], known: Mapping[str, Look] = REGISTERED) -> list[Look]:
+    """One look for each series of a figure: registered ones first, the rest from the cycle; two alike differ by marker and line."""
     wanted = [look(thing, known) for thing in things]
     taken = {found.color for found in wanted if found}
     free = [number for number, color in enumerate(CYCLE) if color not in taken] or list(range(len(CYCLE)))
