@@ -1,7 +1,7 @@
 """Numbers the text may rely on: asserted, printed, and handed to the prose, so that words and run cannot disagree.
 
-A number is *run* (``claim``: by this very execution), *recorded* (``recorded``: by a named command, earlier) or *quoted*
-(``quoted``: from a paper). Each writes a glue record through IPython alone, which the page reads as
+A number is *run* (``claim``: by this very execution), *recorded* (``recorded``: by a named command, earlier) or
+*quoted* (``quoted``: from a paper). Each writes a glue record through IPython alone, which the page reads as
 ``{glue:text}`name:.3f```. In plain Python the line is printed, and the assertion is the same.
 """
 
@@ -10,6 +10,7 @@ import math
 import os
 import re
 import sys
+from typing import SupportsFloat
 
 NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)*")
 PREFIX = "application/papermill.record/"
@@ -27,12 +28,12 @@ class Number(float):
 def claim(
     name: str,
     value: object,
-    expect: float | None = None,
-    tol: float | None = None,
+    expect: SupportsFloat | None = None,
+    tol: SupportsFloat | None = None,
     *,
-    rel: float | None = None,
-    at_most: float | None = None,
-    at_least: float | None = None,
+    rel: SupportsFloat | None = None,
+    at_most: SupportsFloat | None = None,
+    at_least: SupportsFloat | None = None,
 ) -> float:
     """Assert a number of this run, show it in one line, and let the text quote it under `name`.
 
@@ -40,8 +41,8 @@ def claim(
     and/or ``at_least`` (inclusive). NaN never holds.
 
     Args:
-        name: lower-case words joined by ``-``, ``_`` or ``.``, such as ``ddim-order``; one name, one number in a notebook.
-        value: a number, or a tensor with one element.
+        name: lower-case words joined by ``-``, ``_`` or ``.``, such as ``ddim-order``; one name, one number in a
+        notebook. value: a number, or a tensor with one element.
 
     Returns the value as float. Raises AssertionError when the claim fails, ValueError for a bad or repeated name or an
     unclear expectation.
@@ -65,7 +66,8 @@ def recorded(name: str, value: object, *, artifact: str) -> float:
     number = _number(name, value)
     if not isinstance(artifact, str) or not artifact.strip():
         raise ValueError(
-            f"{name}: artifact is {artifact!r}; say where the recorded number is kept, such as 'benchmarks/results/overhead.json'"
+            f"{name}: artifact is {artifact!r}; say where the recorded number is kept, such as "
+            "'benchmarks/results/overhead.json'"
         )
     _register(name)
     return _show(name, number, "recorded", f"recorded in {artifact}", {"artifact": artifact})
@@ -82,7 +84,9 @@ def quoted(name: str, value: object, *, source: str) -> float:
 
 def _number(name: str, value: object) -> float:
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise ValueError(f"claim name: got {name!r}; needs lower-case words joined by - or _ or ., such as 'ddim-order'")
+        raise ValueError(
+            f"claim name: got {name!r}; needs lower-case words joined by - or _ or ., such as 'ddim-order'"
+        )
     try:
         return float(value)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -99,7 +103,9 @@ def _expectation(name: str, value: float, expect, tol, rel, at_most, at_least) -
         or (two_sided and (tol is None) == (rel is None))
         or (one_sided and (tol is not None or rel is not None))
     ):
-        raise ValueError(f"{name}: say what is expected: (expect, tol), or expect with rel=, or at_most= and/or at_least=")
+        raise ValueError(
+            f"{name}: say what is expected: (expect, tol), or expect with rel=, or at_most= and/or at_least="
+        )
     if two_sided:
         width = float(tol) if tol is not None else float(rel) * abs(float(expect))
         if not width >= 0:
@@ -122,7 +128,8 @@ def _register(name: str) -> None:
     static = os.environ.get("WORKBENCH_STATIC", "") not in ("", "0")
     if before is not None and (shell is None or static or before[1] == run):
         raise ValueError(
-            f"claim name {name!r} was used before, at {before[0][0]}:{before[0][1]}; one name stands for one number, choose another"
+            f"claim name {name!r} was used before, at {before[0][0]}:{before[0][1]}; one name stands for one number, "
+            "choose another"
         )
     _places[name] = (place, run)
 
@@ -139,7 +146,8 @@ def _show(name: str, value: float, kind: str, why: str, more: dict) -> Number:
     edge = {"run": "solid", "recorded": "dashed", "quoted": "dotted"}[kind]
     body = (
         f'<div class="wb-claim wb-claim-{kind}" style="border-left:4px {edge} {color};padding:.1em .7em;margin:.3em 0">'
-        f'<span aria-hidden="true">{mark}</span> <strong>{kind}</strong> <code>{name}</code> = <b>{value:.6g}</b> <small>({html.escape(why)})</small></div>'
+        f'<span aria-hidden="true">{mark}</span> <strong>{kind}</strong> <span '
+        f'style="font-family:monospace">{name}</span> = <b>{value:.6g}</b> <small>({html.escape(why)})</small></div>'
     )
     display({"text/html": body, "text/plain": line}, raw=True)
     record = {"scrapbook": {"name": name, "mime_prefix": PREFIX}, "workbench": {"kind": kind, **more}}

@@ -157,7 +157,7 @@ def _by_log_snr(schedule: Schedule, n: int, start, stop, place: Callable[[float,
     first = schedule.t_first if top else start
     last = schedule.t_last if bottom else stop
     m = n + 1 - top - bottom
-    if m > 0 and not (last < first or (m == 1 and last <= first)):
+    if m > 1 and not last < first:
         raise ValueError(
             f"between start={start} and stop={stop} there is no room in log-SNR: with stop = 0 the last positive time is "
             f"t_last = {schedule.t_last}, and with alpha(start) = 0 the second is t_first = {schedule.t_first}; use grids.uniform"

@@ -37,8 +37,9 @@ def energy_distance(
     It is zero exactly when the two laws are equal. Pairs of a point with itself are left out. Memory is
     ``chunk * max(n, m)`` distances, time O((n + m)^2 d), arithmetic float64.
 
-    With ``standard_error=True`` an ``Estimate(value, standard_error)``: the standard error of a two-sample U-statistic from
-    the spread of its first projections. Between equal laws those vanish and the estimate is an upper bound in order 1/n.
+    With ``standard_error=True`` an ``Estimate(value, standard_error)``: the standard error of a two-sample U-statistic
+    from the spread of its first projections. Between equal laws those vanish and the estimate is an upper bound in
+    order 1/n.
 
     Paper: ``szekely2013energy``.
     """
@@ -58,10 +59,10 @@ def energy_distance(
 def sliced_wasserstein(
     x: Float[Tensor, "n *shape"], y: Float[Tensor, "m *shape"], projections: int = 128, *, generator: torch.Generator
 ) -> float:
-    r"""Sliced 2-Wasserstein distance :math:`(E_\theta W_2^2(\theta\cdot X, \theta\cdot Y))^{1/2}` over random unit directions.
+    r"""Sliced 2-Wasserstein distance :math:`(E_\theta W_2^2(\theta\cdot X, \theta\cdot Y))^{1/2}` over directions.
 
-    In one dimension the optimal coupling sorts, so each direction costs two sorts; clouds of different size are compared
-    through their quantile functions, exactly. Directions come from `generator`. Paper: ``bonneel2015sliced``.
+    In one dimension the optimal coupling sorts, so each direction costs two sorts; clouds of different size are
+    compared through their quantile functions, exactly. Directions come from `generator`. Paper: ``bonneel2015sliced``.
     """
     x, y = _clouds(x, y, least=1)
     if not isinstance(projections, int) or projections < 1:
@@ -81,17 +82,23 @@ def sliced_wasserstein(
 def fitted_order(steps: object, errors: object) -> Order:
     """Order of convergence: minus the least-squares slope of log(error) against log(steps), with its standard error.
 
-    `steps` and `errors` are one-dimensional and positive, at least two of each. An error of 0 or NaN raises ValueError: the
-    first means that rounding was reached or the test is exact, the second that a run diverged; neither has a slope.
+    `steps` and `errors` are one-dimensional and positive, at least two of each. An error of 0 or NaN raises ValueError:
+    the first means that rounding was reached or the test is exact, the second that a run diverged; neither has a slope.
     """
     n, error = (torch.as_tensor(v, dtype=torch.float64).detach().cpu() for v in (steps, errors))
     if n.ndim != 1 or n.shape != error.shape or len(n) < 2:
-        raise ValueError(f"got shapes {tuple(n.shape)} and {tuple(error.shape)}; needs as many steps as errors, two at least")
+        raise ValueError(
+            f"got shapes {tuple(n.shape)} and {tuple(error.shape)}; needs as many steps as errors, two at least"
+        )
     for name, values in (("steps", n), ("errors", error)):
         if not bool(torch.isfinite(values).all()):
-            raise ValueError(f"{name} {values.tolist()} hold NaN or infinity: a run diverged; use more steps or leave it out")
+            raise ValueError(
+                f"{name} {values.tolist()} hold NaN or infinity: a run diverged; use more steps or leave it out"
+            )
         if not bool((values > 0).all()):
-            raise ValueError(f"{name} {values.tolist()} are not all positive: zero has no logarithm; leave out exact results")
+            raise ValueError(
+                f"{name} {values.tolist()} are not all positive: zero has no logarithm; leave out exact results"
+            )
     u, v = n.log(), error.log()
     spread = (u - u.mean()).square().sum()
     if float(spread) == 0:
@@ -106,8 +113,8 @@ def fitted_order(steps: object, errors: object) -> Order:
 def explained_variance(reference: Float[Tensor, "n *shape"], approximation: Float[Tensor, "n *shape"]) -> float:
     r""":math:`1 - E\|a - b\|^2 / E\|a\|^2` with a the reference: 1 when equal, 0 for the answer 0, unbounded below.
 
-    The mean of the reference is *not* subtracted, so a large common part makes the number look good: compare 1 minus it,
-    on a logarithmic axis, with that of a simple baseline. Paper: ``wang2024gaussian``.
+    The mean of the reference is *not* subtracted, so a large common part makes the number look good: compare 1 minus
+    it, on a logarithmic axis, with that of a simple baseline. Paper: ``wang2024gaussian``.
     """
     a, b = _same(reference, approximation)
     scale = float(a.square().mean())
@@ -119,7 +126,7 @@ def explained_variance(reference: Float[Tensor, "n *shape"], approximation: Floa
 def mean_and_covariance_error(
     x: Float[Tensor, "n *shape"], mean: Float[Tensor, "*shape"], covariance: Float[Tensor, "d d"]
 ) -> MomentError:
-    """Distance of a cloud's mean and (unbiased) covariance from given ones: Euclidean and Frobenius norm, flattened shapes."""
+    """How far a cloud's mean and (unbiased) covariance are from given ones; samples are flattened to d numbers."""
     if x.ndim < 2 or len(x) < 2:
         raise ValueError(f"x: got shape {tuple(x.shape)}; needs (n, *shape) with n >= 2")
     flat, center = x.detach().cpu().double().flatten(1), mean.detach().cpu().double().flatten()
@@ -127,7 +134,8 @@ def mean_and_covariance_error(
     d = flat.shape[1]
     if center.numel() != d or covariance.shape != (d, d):
         raise ValueError(
-            f"mean {tuple(mean.shape)} and covariance {tuple(covariance.shape)} do not fit samples of size {d}; needs ({d},) and ({d}, {d})"
+            f"mean {tuple(mean.shape)} and covariance {tuple(covariance.shape)} do not fit samples of size {d}; needs "
+            f"({d},) and ({d}, {d})"
         )
     _finite(flat, "x")
     return MomentError(float((flat.mean(0) - center).norm()), float((flat.T.cov().reshape(d, d) - covariance).norm()))
@@ -136,7 +144,8 @@ def mean_and_covariance_error(
 def _clouds(x: Tensor, y: Tensor, *, least: int) -> tuple[Tensor, Tensor]:
     if x.ndim < 2 or y.ndim < 2 or x.shape[1:] != y.shape[1:] or min(len(x), len(y)) < least:
         raise ValueError(
-            f"got shapes {tuple(x.shape)} and {tuple(y.shape)}; needs (n, *shape) and (m, *shape), {least} points each at least"
+            f"got shapes {tuple(x.shape)} and {tuple(y.shape)}; needs (n, *shape) and (m, *shape), {least} points "
+            "each at least"
         )
     x, y = (z.detach().cpu().to(torch.float64).flatten(1) for z in (x, y))
     _finite(x, "x")
@@ -146,7 +155,9 @@ def _clouds(x: Tensor, y: Tensor, *, least: int) -> tuple[Tensor, Tensor]:
 
 def _same(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     if a.shape != b.shape or not a.numel():
-        raise ValueError(f"got shapes {tuple(a.shape)} and {tuple(b.shape)}; reference and approximation need the same, not empty")
+        raise ValueError(
+            f"got shapes {tuple(a.shape)} and {tuple(b.shape)}; reference and approximation need the same, not empty"
+        )
     a, b = (z.detach().cpu().to(torch.float64) for z in (a, b))
     _finite(a, "reference")
     _finite(b, "approximation")

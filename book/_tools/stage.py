@@ -81,6 +81,7 @@ def main() -> int:
         return 1
     shutil.rmtree(SOURCE, ignore_errors=True)
     shutil.copytree(ROOT / "book", SOURCE / "book", ignore=shutil.ignore_patterns("_tools", "__pycache__", "api"))
+    shutil.copy2(ROOT / "workbench" / "references.bib", SOURCE / "book")
     for name in TEXTS:
         shutil.copy2(ROOT / name, SOURCE)
     for chapter in chapters():

@@ -1,6 +1,7 @@
 """From tensors to arrays that can be drawn, and from numbers to words that can be read aloud."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import SupportsFloat
 
 import numpy as np
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor
 from workbench.plots.style import name_of
 
 Values = Tensor | np.ndarray | Sequence
+Extent = SupportsFloat | Sequence[SupportsFloat]
+"""A half-width, or (left, right, bottom, top)."""
 
 
 def array(x: Values, what: str = "values") -> np.ndarray:
@@ -18,7 +21,14 @@ def array(x: Values, what: str = "values") -> np.ndarray:
             x = x.detach().to("cpu", torch.float64).numpy()
         elif not isinstance(x, np.ndarray):
             x = np.array(
-                [float(v) if isinstance(v, Tensor) and v.ndim == 0 else array(v, what) if isinstance(v, Tensor) else v for v in x]
+                [
+                    float(v)
+                    if isinstance(v, Tensor) and v.ndim == 0
+                    else array(v, what)
+                    if isinstance(v, Tensor)
+                    else v
+                    for v in x
+                ]
             )
         return np.asarray(x, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -30,7 +40,9 @@ def finite(x: Values, what: str = "values") -> np.ndarray:
     x = array(x, what)
     bad = int((~np.isfinite(x)).sum())
     if bad:
-        raise ValueError(f"{what}: {bad} of {x.size} numbers are NaN or infinite; look at what computed them before plotting")
+        raise ValueError(
+            f"{what}: {bad} of {x.size} numbers are NaN or infinite; look at what computed them before plotting"
+        )
     return x
 
 
@@ -60,13 +72,17 @@ def named(things: object, default: str) -> dict[object, object]:
     return found
 
 
-def extent_of(extent: float | Sequence[float]) -> tuple[float, float, float, float]:
+def extent_of(extent: Extent) -> tuple[float, float, float, float]:
     """(left, right, bottom, top) from a half-width or from four numbers."""
-    if isinstance(extent, (int, float)):
-        extent = (-extent, extent, -extent, extent)
+    if not isinstance(extent, Sequence):
+        extent = (-float(extent), float(extent), -float(extent), float(extent))
+    if len(extent) != 4:
+        raise ValueError(f"extent: got {len(extent)} numbers; needs a half-width, or (left, right, bottom, top)")
     left, right, bottom, top = (float(v) for v in extent)
     if not (left < right and bottom < top):
-        raise ValueError(f"extent: got {tuple(extent)}; needs (left, right, bottom, top) with left < right and bottom < top")
+        raise ValueError(
+            f"extent: got {tuple(extent)}; needs (left, right, bottom, top) with left < right and bottom < top"
+        )
     return left, right, bottom, top
 
 
@@ -86,11 +102,13 @@ def on_grid(function: Callable, extent: tuple, n: int, what: str) -> tuple[np.nd
     with torch.no_grad():
         values = array(function(flat), what)
     if len(values) != n * n:
-        raise ValueError(f"{what}: got shape {values.shape} for {n * n} points; the function must map (n, 2) points to n answers")
+        raise ValueError(
+            f"{what}: got shape {values.shape} for {n * n} points; the function must map (n, 2) points to n answers"
+        )
     return x.numpy(), y.numpy(), values.reshape(n, n, *values.shape[1:])
 
 
-def say(x: float, digits: int = 3) -> str:
+def say(x: SupportsFloat, digits: int = 3) -> str:
     """A number for people: three significant digits, no trailing zeros."""
     return f"{float(x):.{digits}g}".replace("e-0", "e-").replace("e+0", "e")
 

@@ -5,12 +5,15 @@ STYLE = (
     ".wb-player .wb-controls{display:flex;flex-wrap:wrap;gap:.4em 1.4em;align-items:center;margin:.4em 0}"
     ".wb-player .wb-controls[hidden]{display:none}"
     ".wb-player .wb-axis{display:flex;flex-wrap:wrap;gap:.4em;align-items:center}"
-    ".wb-player button{min-width:2em;min-height:2em;padding:0 .5em;border:1px solid currentColor;border-radius:4px;background:none;color:inherit;"
+    ".wb-player "
+    "button{min-width:2em;min-height:2em;"
+    "padding:0 .5em;border:1px solid currentColor;border-radius:4px;background:none;color:inherit;"
     "font:inherit;cursor:pointer}"
     ".wb-player button:disabled{opacity:.4;cursor:default}"
     ".wb-player input[type=range]{width:11em;max-width:60vw}"
     ".wb-player .wb-value{font-variant-numeric:tabular-nums;min-width:3em}"
-    ".wb-player .wb-status{position:absolute;width:1px;height:1px;margin:-1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}"
+    ".wb-player "
+    ".wb-status{position:absolute;width:1px;height:1px;margin:-1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}"
     "</style>"
 )
 
@@ -20,7 +23,8 @@ SCRIPT = """
   if (!root || root.dataset.ready) { return; }
   root.dataset.ready = "yes";
   var data = JSON.parse(root.querySelector('script[type="application/json"]').textContent);
-  var image = root.querySelector("img"), status = root.querySelector(".wb-status"), play = root.querySelector(".wb-play");
+  var image = root.querySelector("img"), status = root.querySelector(".wb-status");
+  var play = root.querySelector(".wb-play");
   var sliders = Array.from(root.querySelectorAll("input[type=range]")), values = root.querySelectorAll(".wb-value");
   var steps = Array.from(root.querySelectorAll("button[data-axis]")), timer = null, saying = null;
   data.frames[0] = image.getAttribute("src");
@@ -58,7 +62,8 @@ SCRIPT = """
       show(true);
     });
   });
-  if (play && window.matchMedia && window.matchMedia("(prefers-reduced-motion: reduce)").matches) { play.hidden = true; }
+  var still = window.matchMedia && window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  if (play && still) { play.hidden = true; }
   if (play) {
     play.addEventListener("click", function () {
       if (timer) { stop(); return; }

@@ -1,13 +1,13 @@
 """Clouds of points in the plane: over each other, side by side, and on their way."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from workbench.plots._arrays import Values, around, array, extent_of, name_of, named, on_grid, points, say
+from workbench.plots._arrays import Extent, Values, around, array, extent_of, name_of, named, on_grid, points, say
 from workbench.plots.plot import Plot, canvas, legend
-from workbench.plots.style import BLACK, GRAY, INDIGO, PANELS, VERMILLION, Look, looks, styled
+from workbench.plots.style import BLACK, GRAY, INDIGO, PANELS, VERMILLION, Look, look, looks, styled
 
 
 @styled
@@ -15,7 +15,7 @@ def scatter(
     clouds: Values | Mapping[object, Values],
     *,
     log_prob: Callable | None = None,
-    extent: float | Sequence[float] | None = None,
+    extent: Extent | None = None,
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
@@ -23,8 +23,8 @@ def scatter(
     data = {label: points(x, name_of(label)) for label, x in named(clouds, "samples").items()}
     limits = extent_of(extent) if extent is not None else around(list(data.values()))
     figure, (axis,) = canvas(size=(6.4, 4.2), title=title, square=True)
-    for (label, x), look in zip(data.items(), looks(data), strict=True):
-        _dots(axis, x, look.color, marker=look.marker, label=name_of(label))
+    for (label, x), drawn in zip(data.items(), looks(data), strict=True):
+        _dots(axis, x, drawn.color, marker=drawn.marker, label=name_of(label))
     if log_prob is not None:
         _contours(axis, log_prob, limits)
     _plane(axis, limits)
@@ -39,11 +39,11 @@ def clouds(
     samples: Values | Mapping[object, Values],
     *,
     log_prob: Callable | None = None,
-    extent: float | Sequence[float] | None = None,
+    extent: Extent | None = None,
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
-    """Clouds (n, 2) side by side on shared axes, with optional contours of one log density (n, 2) -> (n,) behind all."""
+    """Clouds (n, 2) side by side on shared axes, with optional contours of a log density (n, 2) -> (n,) in each."""
     data = {label: points(x, name_of(label)) for label, x in named(samples, "samples").items()}
     limits = extent_of(extent) if extent is not None else around(list(data.values()))
     columns = min(len(data), PANELS)
@@ -53,7 +53,7 @@ def clouds(
         rows, columns, size=(max(side * columns, 4.2), (side + 0.35) * rows), title=title, share=True, square=True
     )
     for axis, (label, x) in zip(axes, data.items(), strict=False):
-        _dots(axis, x, INDIGO)
+        _dots(axis, x, found.color if (found := look(label)) else INDIGO)
         axis.set_title(name_of(label))
         if log_prob is not None:
             _contours(axis, log_prob, limits)
@@ -71,7 +71,7 @@ def trajectories(
     data: Values | None = None,
     exact: Values | None = None,
     count: int = 40,
-    extent: float | Sequence[float] | None = None,
+    extent: Extent | None = None,
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
@@ -92,10 +92,10 @@ def trajectories(
         rows, columns, size=(max(side * columns, 4.6), (side + 0.35) * rows), title=title, share=True, square=True
     )
     words = []
-    for axis, (label, path), look in zip(axes, paths.items(), _path_looks(paths), strict=False):
+    for axis, (label, path), drawn in zip(axes, paths.items(), looks(paths), strict=False):
         if behind is not None:
             _dots(axis, behind, GRAY, strength=0.35)
-        _paths(axis, path[:, :count], look)
+        _paths(axis, path[:, :count], drawn)
         if target is not None:
             axis.plot(*target[:count].T, "x", color=BLACK, markersize=4, zorder=5)
         if len(paths) > 1:
@@ -105,8 +105,8 @@ def trajectories(
     _outer(figure, axes, columns, len(paths))
     shown = min(count, next(iter(paths.values())).shape[1])
     crosses = "; crosses mark the exact end points" if target is not None else ""
-    alt = f"Paths of {shown} samples in the plane, from hollow circles (noise) to filled dots (result){crosses}. {' '.join(words)}"
-    return Plot(figure, alt, caption)
+    head = f"Paths of {shown} samples in the plane, from hollow circles (noise) to filled dots (result){crosses}."
+    return Plot(figure, " ".join([head, *words]), caption)
 
 
 def _path(run: object, what: str) -> np.ndarray:
@@ -118,10 +118,6 @@ def _path(run: object, what: str) -> np.ndarray:
         raise ValueError(f"{what}: got shape {path.shape}; paths in the plane need (steps + 1, n, 2)")
     points(path.reshape(-1, 2), what)
     return path
-
-
-def _path_looks(paths: Mapping[object, np.ndarray]) -> list[Look]:
-    return looks(paths) if len(paths) > 1 else [looks(paths)[0]]
 
 
 def _paths(axis: Axes, path: np.ndarray, look: Look) -> None:
@@ -137,7 +133,8 @@ def _paths(axis: Axes, path: np.ndarray, look: Look) -> None:
 def _travel(label: object, path: np.ndarray, target: np.ndarray | None) -> str:
     steps = np.linalg.norm(np.diff(path, axis=0), axis=2).sum(0)
     direct = np.linalg.norm(path[-1] - path[0], axis=1)
-    text = f"{name_of(label)}: {len(path) - 1} steps, paths {say(steps.sum() / max(direct.sum(), 1e-300))} times as long as the straight line"
+    ratio = say(steps.sum() / max(direct.sum(), 1e-300))
+    text = f"{name_of(label)}: {len(path) - 1} steps, paths {ratio} times as long as the straight line"
     if target is not None:
         if len(target) != path.shape[1]:
             raise ValueError(f"exact: got {len(target)} end points for {path.shape[1]} paths; give one for each")
@@ -145,7 +142,9 @@ def _travel(label: object, path: np.ndarray, target: np.ndarray | None) -> str:
     return text + "."
 
 
-def _dots(axis: Axes, x: np.ndarray, color: str, *, marker: str = "o", label: str | None = None, strength: float = 1.0) -> None:
+def _dots(
+    axis: Axes, x: np.ndarray, color: str, *, marker: str = "o", label: str | None = None, strength: float = 1.0
+) -> None:
     size, alpha = (16, 0.9) if len(x) <= 100 else (8, 0.6) if len(x) <= 1000 else (4, 0.4)
     marker = "o" if marker == "None" else marker
     axis.scatter(*x.T, s=size, c=color, alpha=alpha * strength, marker=marker, linewidths=0, label=label, zorder=1.5)
@@ -154,7 +153,17 @@ def _dots(axis: Axes, x: np.ndarray, color: str, *, marker: str = "o", label: st
 def _contours(axis: Axes, log_prob: Callable, limits: tuple) -> None:
     x, y, log_density = on_grid(log_prob, limits, 90, "log_prob")
     peak = log_density.max()
-    axis.contour(x, y, log_density - peak, levels=[-8, -4.5, -2, -0.5], colors=BLACK, linewidths=0.8, linestyles="solid", zorder=3)
+    axis.contour(
+        x,
+        y,
+        log_density - peak,
+        levels=[-4.5, -2, -0.5],
+        colors="#333333",
+        linewidths=0.7,
+        alpha=0.8,
+        linestyles="solid",
+        zorder=3,
+    )
 
 
 def _plane(axis: Axes, limits: tuple) -> None:
@@ -175,7 +184,10 @@ def _describe(data: Mapping[object, np.ndarray], limits: tuple) -> str:
     for label, x in data.items():
         mean, deviation = x.mean(0), x.std(0)
         outside = int(((x < [limits[0], limits[2]]) | (x > [limits[1], limits[3]])).any(1).sum())
-        text = f"{name_of(label)}: {len(x)} points, mean ({say(mean[0], 2)}, {say(mean[1], 2)}), standard deviation ({say(deviation[0], 2)}, {say(deviation[1], 2)})"
+        text = (
+            f"{name_of(label)}: {len(x)} points, mean ({say(mean[0], 2)}, {say(mean[1], 2)}), "
+            f"standard deviation ({say(deviation[0], 2)}, {say(deviation[1], 2)})"
+        )
         words.append(text + (f", {outside} of them outside the frame" if outside else ""))
     return f"{'; '.join(words)}." if len(words) > 1 else f"{words[0]}."
 

@@ -38,7 +38,12 @@ def curves(
     for (label, (a, b)), look in zip(data.items(), looks(data), strict=True):
         few = len(a) <= 40 if markers is None else markers
         axis.plot(
-            a, b, label=name_of(label), markevery=1 if few else max(len(a) // 8, 1), markersize=5 if few else 4, **look.kwargs()
+            a,
+            b,
+            label=name_of(label),
+            markevery=1 if few else max(len(a) // 8, 1),
+            markersize=5 if few else 4,
+            **look.kwargs(),
         )
     _axes(axis, xlabel, ylabel, logx, logy)
     if len(data) > 1:
@@ -65,7 +70,8 @@ def convergence(
 ) -> Plot:
     """Error against evaluations on log-log axes, with the order of each method measured from its `last` points.
 
-    Each entry is ``(evaluations, errors)``. ``last=None`` fits all points. A slope triangle shows each whole order found.
+    Each entry is ``(evaluations, errors)``. ``last=None`` fits all points. A slope triangle shows each whole order
+    found.
     """
     data = {label: _pair(line, None, name_of(label)) for label, line in named(errors, "error").items()}
     for label, (n, error) in data.items():
@@ -83,7 +89,8 @@ def convergence(
     _axes(axis, xlabel, ylabel, True, True)
     legend(figure, axis)
     words = [
-        f"{name_of(label)} goes from {say(e[0])} at {say(n[0])} to {say(e[-1])} at {say(n[-1])}, measured order {o.order:.2f}"
+        f"{name_of(label)} goes from {say(e[0])} at {say(n[0])} to {say(e[-1])} at {say(n[-1])}, measured order "
+        f"{o.order:.2f}"
         for (label, (n, e)), o in zip(data.items(), orders.values(), strict=True)
     ]
     best = min(data, key=lambda label: data[label][1][-1])
@@ -130,14 +137,17 @@ def _pair(line: object, x: Values | None, what: str) -> tuple[np.ndarray, np.nda
         raise TypeError(f"{what}: got {type(line).__name__}; give (x, y), or y alone together with x=...")
     a, b = vector(a, f"{what}: x"), array(b, f"{what}: y")
     if b.shape != a.shape:
-        raise ValueError(f"{what}: got {a.shape} horizontal and {b.shape} vertical values; give as many of each, one-dimensional")
+        raise ValueError(
+            f"{what}: got {a.shape} horizontal and {b.shape} vertical values; give as many of each, one-dimensional"
+        )
     return a, vector(b, f"{what}: y")
 
 
 def _positive(values: np.ndarray, needed: bool, what: str, why: str) -> None:
     if needed and (values <= 0).any():
         raise ValueError(
-            f"{what}: {int((values <= 0).sum())} of {values.size} numbers are not positive, which {why} needs; leave them out"
+            f"{what}: {int((values <= 0).sum())} of {values.size} numbers are not positive, which {why} needs; leave "
+            "them out"
         )
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 from workbench.plots.plot import Plot
 
-NOTE = "Run this page live (the rocket at the top) to explore any value."
+NOTE = "Run this page live to explore any value."
 
 
 def live() -> bool:
-    """True when somebody can move a slider and a kernel will answer: inside a Jupyter kernel, and not building a static page."""
+    """True inside a Jupyter kernel that is not building a static page: somebody moves a slider, and it will answer."""
     if os.environ.get("WORKBENCH_STATIC", "") not in ("", "0"):
         return False
     try:
@@ -39,7 +39,8 @@ class Explorer:
         plot = self.function(**{**self.start, **values})
         if not isinstance(plot, Plot):
             raise TypeError(
-                f"the explored function returned {type(plot).__name__}; it must return a Plot, as every function of workbench.plots does"
+                f"the explored function returned {type(plot).__name__}; it must return a Plot, as every function of "
+                "workbench.plots does"
             )
         return plot
 
@@ -67,19 +68,22 @@ class Explorer:
         plot = self.plot()
         values = ", ".join(f"{name} = {value}" for name, value in self.start.items())
         note = f'<p class="wb-explorer-note"><em>Shown here: {html.escape(values)}. {NOTE}</em></p>'
-        return {"text/html": f'<div class="wb-explorer">{plot.html()}{note}</div>', "text/plain": f"{plot.alt} ({values}. {NOTE})"}
+        return {
+            "text/html": f'<div class="wb-explorer">{plot.html()}{note}</div>',
+            "text/plain": f"{plot.alt} ({values}. {NOTE})",
+        }
 
 
 def explorer(function: Callable[..., Plot], **sliders: object) -> Explorer:
     """Recompute ``function(**values)`` whenever a control moves; the function returns a ``Plot``.
 
-    Each slider is ``(low, high)`` or ``(low, high, step)`` for numbers (whole numbers stay whole), a list of choices, or
-    True or False for a checkbox. It starts in the middle of a range and at the first choice; ``(low, high, step, start)``
-    says where else.
+    Each slider is ``(low, high)`` or ``(low, high, step)`` for numbers (whole numbers stay whole), a list of choices,
+    or True or False for a checkbox. It starts in the middle of a range and at the first choice; ``(low, high, step,
+    start)`` says where else.
 
         >>> import workbench as wb
-        >>> wb.plots.explorer(lambda power: wb.plots.curves({"x": ([1, 2, 3], [1, 2**power, 3**power])}), power=(1, 4)).start
-        {'power': 2}
+        >>> wb.plots.explorer(lambda power: wb.plots.curves({"x": ([1, 2, 3], [1, 2**power, 3**power])}), power=(1,
+        4)).start {'power': 2}
     """
     if not sliders:
         raise ValueError("got no sliders; give at least one, such as steps=(2, 50) or solver=[DDIM(), UniPC(order=3)]")
@@ -97,11 +101,12 @@ def _start(name: str, given: object) -> object:
             raise ValueError(f"{name}: got {given}; needs low < high, a positive step, and a start between them")
         return start[0] if start else low + step * int((high - low) / step / 2)
     raise TypeError(
-        f"{name}: got {given!r}; give (low, high), (low, high, step), (low, high, step, start), a list of choices, or True or False"
+        f"{name}: got {given!r}; give (low, high), (low, high, step), (low, high, step, start), a list of choices, or "
+        "True or False"
     )
 
 
-def _step(given: tuple) -> float:
+def _step(given: tuple) -> int | float:
     return 1 if all(isinstance(v, int) for v in given) else (given[1] - given[0]) / 50
 
 

@@ -1,10 +1,10 @@
 """Functions on the plane: densities as color, vector fields as arrows or streamlines."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from workbench.plots._arrays import Values, extent_of, name_of, named, on_grid, points, say
+from workbench.plots._arrays import Extent, Values, extent_of, name_of, named, on_grid, points, say
 from workbench.plots.clouds import _contours, _outer, _plane
 from workbench.plots.plot import Plot, canvas
 from workbench.plots.style import BLUE, PANELS, VERMILLION, styled
@@ -14,7 +14,7 @@ from workbench.plots.style import BLUE, PANELS, VERMILLION, styled
 def density(
     log_prob: Callable | Mapping[object, Callable],
     *,
-    extent: float | Sequence[float] = 4.0,
+    extent: Extent = 4.0,
     samples: Values | None = None,
     n: int = 140,
     title: str | None = None,
@@ -30,7 +30,9 @@ def density(
     columns = min(len(laws), PANELS)
     rows = -(-len(laws) // columns)
     side = 6.4 / max(columns, 2)
-    figure, axes = canvas(rows, columns, size=(max(side * columns, 4.6), (side + 0.4) * rows), title=title, share=True, square=True)
+    figure, axes = canvas(
+        rows, columns, size=(max(side * columns, 4.6), (side + 0.4) * rows), title=title, share=True, square=True
+    )
     words = []
     for axis, (label, law) in zip(axes, laws.items(), strict=False):
         x, y, values = on_grid(law, limits, n, name_of(label))
@@ -59,16 +61,17 @@ def density(
 def field(
     vectors: Callable | Mapping[object, Callable],
     *,
-    extent: float | Sequence[float] = 4.0,
+    extent: Extent = 4.0,
     log_prob: Callable | None = None,
     stream: bool = False,
     n: int = 17,
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
-    """A vector field (n, 2) -> (n, 2), such as ``lambda x: law.score(x, 0.3)``: arrows, or streamlines with ``stream=True``.
+    """A vector field (n, 2) -> (n, 2), such as ``lambda x: law.score(x, 0.3)``: arrows, or lines with ``stream=True``.
 
-    Arrows are scaled by the square root of their length (so that small ones remain visible). Contours of `log_prob` lie behind.
+    Arrows are scaled by the square root of their length (so that small ones remain visible). Contours of `log_prob` lie
+    behind.
     """
     fields = named(vectors, "field")
     limits = extent_of(extent)
@@ -88,7 +91,8 @@ def field(
         length = np.linalg.norm(arrows, axis=2)
         if not np.isfinite(length).all():
             raise ValueError(
-                f"{name_of(label)}: the field is NaN or infinite at {int((~np.isfinite(length)).sum())} of {length.size} points; choose another extent or time"
+                f"{name_of(label)}: the field is NaN or infinite at {int((~np.isfinite(length)).sum())} of "
+                f"{length.size} points; choose another extent or time"
             )
         if log_prob is not None:
             _contours(axis, log_prob, limits)
@@ -96,14 +100,34 @@ def field(
             axis.streamplot(x, y, arrows[..., 0], arrows[..., 1], color=BLUE, linewidth=0.9, arrowsize=0.9, density=1.1)
         else:
             shown = arrows / np.sqrt(np.maximum(length, 1e-12))[..., None]
-            axis.quiver(x, y, shown[..., 0], shown[..., 1], color=BLUE, width=0.005, pivot="mid")
+            axis.quiver(
+                x,
+                y,
+                shown[..., 0],
+                shown[..., 1],
+                color=BLUE,
+                width=0.005,
+                pivot="mid",
+                angles="xy",
+                scale_units="xy",
+                scale=_scale(shown, x),
+            )
         if len(fields) > 1:
             axis.set_title(name_of(label))
         _plane(axis, limits)
-        inward = float((np.einsum("ijk,ijk->ij", arrows, np.stack(np.meshgrid(x, y), -1)) < 0).mean())
+        place = np.stack(np.meshgrid(x, y), -1)
+        inward = float((np.einsum("ijk,ijk->ij", arrows, place - place.mean((0, 1))) < 0).mean())
+        far = place[np.unravel_index(length.argmax(), length.shape)]
         words.append(
-            f"{name_of(label)}: lengths from {say(length.min(), 2)} to {say(length.max(), 2)}, {100 * inward:.0f} percent of the vectors point toward the origin's side"
+            f"{name_of(label)}: longest {say(length.max(), 2)} near ({say(far[0], 2)}, {say(far[1], 2)}), median "
+            f"length {say(np.median(length), 2)}, "
+            f"{100 * inward:.0f} percent of the vectors point inward (toward the center of the frame)"
         )
     _outer(figure, axes, columns, len(fields))
     how = "Streamlines" if stream else "Arrows"
     return Plot(figure, f"{how} of a vector field in the plane. {'; '.join(words)}.", caption)
+
+
+def _scale(shown: np.ndarray, x: np.ndarray) -> float:
+    """Arrow units for one unit of the plane: the longest arrow spans one cell of the grid."""
+    return max(float(np.linalg.norm(shown, axis=2).max()), 1e-12) / (x[1] - x[0])

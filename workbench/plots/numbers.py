@@ -1,6 +1,7 @@
 """Distributions and tables: histogram, bars, heat map, spectrum."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import SupportsFloat, SupportsInt
 
 import numpy as np
 import torch
@@ -22,8 +23,10 @@ def histogram(
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
-    """Histograms, normalized to area 1, on common bins; `density` draws exact densities (n,) -> (n,) as lines over them."""
-    data = {label: vector(finite(x, name_of(label)).ravel(), name_of(label)) for label, x in named(values, "values").items()}
+    """Histograms of area 1 on common bins; `density` draws exact densities (n,) -> (n,) as lines over them."""
+    data = {
+        label: vector(finite(x, name_of(label)).ravel(), name_of(label)) for label, x in named(values, "values").items()
+    }
     if bins < 2:
         raise ValueError(f"bins: got {bins}; needs at least 2")
     edges = np.histogram_bin_edges(np.concatenate(list(data.values())), bins)
@@ -34,7 +37,9 @@ def histogram(
         axis.stairs(heights, edges, color=style.color, linestyle=style.line, linewidth=1.4, label=name_of(label))
     if density is not None:
         grid = torch.linspace(float(edges[0]), float(edges[-1]), 400, dtype=torch.float64)
-        for (label, function), line in zip(named(density, "exact density").items(), ("-", "--", ":", "-.") * 4, strict=False):
+        for (label, function), line in zip(
+            named(density, "exact density").items(), ("-", "--", ":", "-.") * 4, strict=False
+        ):
             axis.plot(
                 grid.numpy(),
                 array(function(grid), name_of(label)),
@@ -47,7 +52,8 @@ def histogram(
     if len(axis.get_legend_handles_labels()[0]) > 1:
         legend(figure, axis)
     words = [
-        f"{name_of(label)}: {x.size} values, mean {say(x.mean())}, standard deviation {say(x.std())}, from {say(x.min())} to {say(x.max())}"
+        f"{name_of(label)}: {x.size} values, mean {say(x.mean())}, standard deviation {say(x.std())}, from "
+        f"{say(x.min())} to {say(x.max())}"
         for label, x in data.items()
     ]
     exact = " with the exact density drawn over it" if density is not None else ""
@@ -56,7 +62,7 @@ def histogram(
 
 @styled
 def bars(
-    heights: Mapping[object, float] | Mapping[object, Mapping[object, float]],
+    heights: Mapping[object, SupportsFloat] | Mapping[object, Mapping[object, SupportsFloat]],
     *,
     ylabel: str = "value",
     log: bool = False,
@@ -96,7 +102,9 @@ def bars(
         f"{name_of(label)} " + ", ".join(f"{name_of(group)} {say(v)}".strip() for group, v in row.items())
         for label, row in table.items()
     ]
-    return Plot(figure, f"Bar chart of {_plain(ylabel)}{', logarithmic axis' if log else ''}. {'; '.join(words)}.", caption)
+    return Plot(
+        figure, f"Bar chart of {_plain(ylabel)}{', logarithmic axis' if log else ''}. {'; '.join(words)}.", caption
+    )
 
 
 @styled
@@ -118,7 +126,9 @@ def heatmap(
     if m.ndim != 2 or not m.size:
         raise ValueError(f"matrix: got shape {m.shape}; needs two dimensions, not empty")
     if log and (m <= 0).any():
-        raise ValueError(f"matrix: {int((m <= 0).sum())} entries are not positive, which log=True needs; use a linear scale")
+        raise ValueError(
+            f"matrix: {int((m <= 0).sum())} entries are not positive, which log=True needs; use a linear scale"
+        )
     for given, size, what in ((row_labels, m.shape[0], "row_labels"), (column_labels, m.shape[1], "column_labels")):
         if given is not None and len(given) != size:
             raise ValueError(f"{what}: got {len(given)} for {size}; give one for each")
@@ -147,27 +157,30 @@ def heatmap(
     figure.colorbar(image, ax=axis, label=label, shrink=0.9)
     top, low = (np.unravel_index(k, m.shape) for k in (m.argmax(), m.argmin()))
     where = [f"{_at(row_labels, k[0], ylabel)}, {_at(column_labels, k[1], xlabel)}" for k in (top, low)]
-    alt = f"Heat map of {_plain(label)}, {m.shape[0]} rows by {m.shape[1]} columns. Highest {say(m.max())} at {where[0]}; lowest {say(m.min())} at {where[1]}; mean {say(m.mean())}."
-    return Plot(figure, alt, caption)
+    size = f"{m.shape[0]} rows by {m.shape[1]} columns"
+    ends = f"Highest {say(m.max())} at {where[0]}; lowest {say(m.min())} at {where[1]}; mean {say(m.mean())}"
+    return Plot(figure, f"Heat map of {_plain(label)}, {size}. {ends}.", caption)
 
 
 @styled
 def spectrum(
     eigenvalues: Values | Mapping[object, Values],
     *,
-    noise: Mapping[object, float] | None = None,
+    noise: Mapping[object, SupportsFloat] | None = None,
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
     r"""Eigenvalues of a covariance, largest first, on log-log axes.
 
-    `noise` gives labeled noise levels :math:`\sigma`; each is a line at :math:`\sigma^2`, and the alt text counts the modes above it.
+    `noise` gives labeled noise levels :math:`\sigma`; each is a line at :math:`\sigma^2`, and the alt text counts the
+    modes above it.
     """
     data = {label: np.sort(vector(v, name_of(label)))[::-1] for label, v in named(eigenvalues, "eigenvalues").items()}
     for label, v in data.items():
         if not (v > 0).any() or (v < -1e-9 * v.max()).any():
             raise ValueError(
-                f"{name_of(label)}: eigenvalues from {say(v.min())} to {say(v.max())}; a covariance has none below 0 and one above"
+                f"{name_of(label)}: eigenvalues from {say(v.min())} to {say(v.max())}; a covariance has none below 0 "
+                "and one above"
             )
     figure, (axis,) = canvas(size=(SIZE[0] + 1.0, SIZE[1]), title=title)
     words = []
@@ -175,11 +188,17 @@ def spectrum(
         kept = v[v > 0]
         marks = np.unique(np.geomspace(1, len(kept), 12).astype(int)) - 1
         axis.loglog(
-            np.arange(1, len(kept) + 1), kept, label=name_of(label), markevery=list(marks), markersize=4.5, **style.kwargs()
+            np.arange(1, len(kept) + 1),
+            kept,
+            label=name_of(label),
+            markevery=list(marks),
+            markersize=4.5,
+            **style.kwargs(),
         )
         total = np.cumsum(v) / v.sum()
         words.append(
-            f"{name_of(label)}: {len(v)} values from {say(v[0])} to {say(v[-1])}; 90 percent of the variance in the first {int(np.searchsorted(total, 0.9)) + 1}"
+            f"{name_of(label)}: {len(v)} values from {say(v[0])} to {say(v[-1])}; 90 percent of the variance in the "
+            f"first {int(np.searchsorted(total, 0.9)) + 1}"
         )
     for (label, sigma), line in zip((noise or {}).items(), ("--", "-.", ":") * 8, strict=False):
         axis.axhline(float(sigma) ** 2, color="#444444", linestyle=line, linewidth=1.1, label=name_of(label))
@@ -191,8 +210,8 @@ def spectrum(
     return Plot(figure, f"Spectrum of a covariance on log-log axes. {'; '.join(words)}.", caption)
 
 
-def _at(labels: Sequence[object] | None, k: int, axis_name: str) -> str:
-    return f"{_plain(axis_name)} {name_of(labels[k]) if labels is not None else int(k)}"
+def _at(labels: Sequence[object] | None, k: SupportsInt, axis_name: str) -> str:
+    return f"{_plain(axis_name)} {name_of(labels[int(k)]) if labels is not None else int(k)}"
 
 
 __all__ = ["bars", "heatmap", "histogram", "spectrum"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.plots._arrays import Values, name_of
+from workbench.plots._arrays import Values, array, name_of
 from workbench.plots._player_page import SCRIPT, STYLE
 from workbench.plots.pictures import _words, pixels
 from workbench.plots.plot import Plot, data_uri, encode
@@ -45,7 +45,7 @@ class Player:
         return sum(len(content) for _, content in self.images)
 
     def html(self) -> str:
-        """One ``<figure class="wb-player">``; its id comes from the content, and from how often this process has shown it."""
+        """One ``<figure class="wb-player">``; its id comes from the content and from how often it has been shown."""
         digest = hashlib.sha256(repr((self.alts, dict(self.axes))).encode())
         for _, content in self.images:
             digest.update(content)
@@ -58,14 +58,19 @@ class Player:
         smooth = "image-rendering:pixelated;" if self.pixelated else ""
         controls = "".join(_slider(name, k, axis, labels) for k, (axis, labels) in enumerate(self.axes.items()))
         play = '<button type="button" class="wb-play" aria-pressed="false">Play</button>' if self.play else ""
-        caption = f"<figcaption>{html.escape(self.caption, quote=False)}</figcaption>" if self.caption else ""
+        caption = (
+            f"<figcaption style='color:inherit'>{html.escape(self.caption, quote=False)}</figcaption>"
+            if self.caption
+            else ""
+        )
         return (
             f'<figure class="wb-player" id="{name}" style="margin:0">{STYLE}'
             f'<img src="{uris[0]}" alt="{html.escape(self.alts[0])}" width="{width}" height="{height}" '
             f'style="{smooth}max-width:100%;height:auto;background:#fff">'
             f'<div class="wb-controls" hidden>{controls}{play}</div>'
             f'<output class="wb-status" aria-live="polite"></output>{caption}'
-            f'<script type="application/json">{json.dumps(data, ensure_ascii=True).replace("<", chr(92) + "u003c")}</script>'
+            f"<script "
+            f'type="application/json">{json.dumps(data, ensure_ascii=True).replace("<", chr(92) + "u003c")}</script>'
             f"<script>{SCRIPT.replace('PLAYER_ID', json.dumps(name))}</script></figure>"
         )
 
@@ -104,7 +109,8 @@ def player(
     for frame in frames:
         if not isinstance(frame, Plot):
             raise TypeError(
-                f"frames: got {type(frame).__name__}; each frame is a Plot, which every function of workbench.plots returns"
+                f"frames: got {type(frame).__name__}; each frame is a Plot, which every function of workbench.plots "
+                "returns"
             )
     _count(len(frames), labels)
     alts = _alts([frame.alt for frame in frames], labels, alt)
@@ -124,7 +130,7 @@ def image_player(
     caption: str | None = None,
     play: bool = False,
 ) -> Player:
-    """`player` for batches of small pictures (n, 3 or 1, h, w) in [-1, 1]: exact pixels, enlarged by the browser `zoom` times."""
+    """`player` for small pictures (n, 3 or 1, h, w) in [-1, 1]: exact pixels, enlarged `zoom` times by the browser."""
     labels = _labels(axes)
     if callable(frames):
         frames = [frames(*values) for values in itertools.product(*axes.values())]
@@ -134,20 +140,16 @@ def image_player(
     _count(len(batches), labels)
     sheets = [pixels(batch, columns) for batch in batches]
     height, width = _one_size(sheets)
-    own = [_words({"all": np.asarray(batch)}, False, None) for batch in map(_numpy, batches)]
+    own = [_words({"all": array(batch, "pictures")}, False, None) for batch in batches]
     contents = tuple(("image/png", encode(sheet)) for sheet in sheets)
     return Player(contents, _alts(own, labels, alt), labels, (width * zoom, height * zoom), True, play, caption)
 
 
-def _numpy(batch: Values) -> np.ndarray:
-    from workbench.plots._arrays import array
-
-    return array(batch, "pictures")
-
-
 def _labels(axes: Mapping[str, Sequence[object]]) -> dict[str, tuple[str, ...]]:
     if not isinstance(axes, Mapping) or not axes or not all(len(values) for values in axes.values()):
-        raise ValueError(f"axes: got {axes!r}; needs at least one name with its values, such as {{'steps': [5, 10, 20]}}")
+        raise ValueError(
+            f"axes: got {axes!r}; needs at least one name with its values, such as {{'steps': [5, 10, 20]}}"
+        )
     return {
         name_of(axis): tuple(name_of(value) if not isinstance(value, float) else f"{value:g}" for value in values)
         for axis, values in axes.items()
@@ -158,14 +160,17 @@ def _count(found: int, labels: Mapping[str, tuple[str, ...]]) -> None:
     needed = int(np.prod([len(values) for values in labels.values()]))
     if found != needed:
         raise ValueError(
-            f"frames: got {found}; axes of {' x '.join(str(len(v)) for v in labels.values())} values need {needed}, the last axis changing fastest"
+            f"frames: got {found}; axes of {' x '.join(str(len(v)) for v in labels.values())} values need {needed}, "
+            "the last axis changing fastest"
         )
 
 
 def _alts(own: list[str], labels: Mapping[str, tuple[str, ...]], alt: str | Sequence[str] | None) -> tuple[str, ...]:
     if alt is not None and not isinstance(alt, str):
         if len(alt) != len(own):
-            raise ValueError(f"alt: got {len(alt)} texts for {len(own)} frames; give one for each, or one sentence for all")
+            raise ValueError(
+                f"alt: got {len(alt)} texts for {len(own)} frames; give one for each, or one sentence for all"
+            )
         return tuple(alt)
     where = [
         ", ".join(f"{axis} {value}" for axis, value in zip(labels, values, strict=True))
@@ -179,33 +184,29 @@ def _one_size(sheets: list[np.ndarray]) -> tuple[int, int]:
     sizes = {sheet.shape[:2] for sheet in sheets}
     if len(sizes) != 1:
         raise ValueError(
-            f"frames: got pictures of {len(sizes)} different sizes {sorted(sizes)}; draw all frames with the same panels and labels"
+            f"frames: got pictures of {len(sizes)} different sizes {sorted(sizes)}; draw all frames with the same "
+            "panels and labels"
         )
     return sizes.pop()
 
 
 def _encode(sheets: list[np.ndarray]) -> tuple[tuple[str, bytes], ...]:
-    """Palette PNG of 128 colors; 48 colors when that is too heavy together; WebP when pictures are photographic or still too heavy."""
-    for colors in (128, 48):
-        contents = [encode(sheet, colors) for sheet in sheets]
-        if sum(map(len, contents)) <= BUDGET:
-            return tuple(("image/png", content) for content in contents)
-    smaller = [
-        (("image/webp", w) if len(w := _webp(sheet)) < len(content) else ("image/png", content))
-        for sheet, content in zip(sheets, contents, strict=True)
-    ]
-    return tuple(smaller)
+    """PNG; when all frames together are too heavy, each as WebP where that is smaller."""
+    contents = [("image/png", encode(sheet, 128)) for sheet in sheets]
+    if sum(len(content) for _, content in contents) <= BUDGET:
+        return tuple(contents)
+    return tuple(
+        min(kept, _webp(sheet), key=lambda pair: len(pair[1])) for kept, sheet in zip(contents, sheets, strict=True)
+    )
 
 
-def _webp(sheet: np.ndarray, quality: int = 82) -> bytes:
+def _webp(sheet: np.ndarray) -> tuple[str, bytes]:
     from PIL import Image, features
 
-    buffer = io.BytesIO()
     kind = "WEBP" if features.check("webp") else "JPEG"
-    if kind == "JPEG":
-        return b"\0" * (sheet.size + 1)
-    Image.fromarray(sheet).save(buffer, kind, quality=quality, method=6)
-    return buffer.getvalue()
+    buffer = io.BytesIO()
+    Image.fromarray(sheet).save(buffer, kind, quality=82)
+    return f"image/{kind.lower()}", buffer.getvalue()
 
 
 def _slider(name: str, k: int, axis: str, labels: tuple[str, ...]) -> str:
@@ -214,7 +215,8 @@ def _slider(name: str, k: int, axis: str, labels: tuple[str, ...]) -> str:
     return (
         f'<div class="wb-axis"><label for="{field}">{shown}</label>'
         f'<button type="button" data-axis="{k}" data-step="-1" aria-label="previous {shown}">&#8249;</button>'
-        f'<input id="{field}" type="range" min="0" max="{len(labels) - 1}" value="0" step="1" aria-valuetext="{first}" autocomplete="off">'
+        f'<input id="{field}" type="range" min="0" max="{len(labels) - 1}" value="0" step="1" '
+        f'aria-valuetext="{first}" autocomplete="off">'
         f'<button type="button" data-axis="{k}" data-step="1" aria-label="next {shown}">&#8250;</button>'
         f'<span class="wb-value" aria-hidden="true">{first}</span></div>'
     )

@@ -20,9 +20,10 @@ class _FigureAndAlt(NamedTuple):
 
 
 class Plot(_FigureAndAlt):
-    """``figure, alt = plot``: a matplotlib figure and what it shows in words; displays itself, with an optional caption.
+    """``figure, alt = plot``: a matplotlib figure and what it shows, in words; displays itself, with its caption.
 
-    The figure is opaque white (legible on light and dark pages) and never touches ``pyplot``, so nothing is shown twice.
+    The figure is opaque white (legible on light and dark pages) and never touches ``pyplot``, so nothing is shown
+    twice.
     """
 
     caption: str | None
@@ -56,9 +57,14 @@ class Plot(_FigureAndAlt):
         """A ``<figure>`` with the picture inside it: no other file, no script."""
         pixels = self.pixels()
         height, width = (round(side * CSS_DPI / DPI) for side in pixels.shape[:2])
-        caption = f"<figcaption>{html.escape(self.caption, quote=False)}</figcaption>" if self.caption else ""
+        caption = (
+            f"<figcaption style='color:inherit'>{html.escape(self.caption, quote=False)}</figcaption>"
+            if self.caption
+            else ""
+        )
         return (
-            f'<figure class="wb-figure" style="margin:0"><img src="{data_uri(encode(pixels))}" alt="{html.escape(self.alt)}" '
+            f'<figure class="wb-figure" style="margin:0"><img src="{data_uri(encode(pixels))}" '
+            f'alt="{html.escape(self.alt)}" '
             f'width="{width}" height="{height}" style="max-width:100%;height:auto;background:#fff">{caption}</figure>'
         )
 
@@ -68,8 +74,7 @@ class Plot(_FigureAndAlt):
         if path.suffix == ".png":
             path.write_bytes(self.png())
         else:
-            with styled:
-                self.figure.savefig(path, facecolor="white")
+            styled(self.figure.savefig)(path, facecolor="white")
         return path
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
@@ -108,6 +113,7 @@ def canvas(
 ) -> tuple[Figure, list[Axes]]:
     """A figure with its own layout engine and a flat list of axes, rows first."""
     figure = Figure(figsize=size, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)
     axes = figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False).ravel().tolist()
     for axis in axes:
         if square:

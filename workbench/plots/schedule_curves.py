@@ -1,6 +1,7 @@
 """What schedules do to signal and noise, and where grids put their steps."""
 
 from collections.abc import Mapping, Sequence
+from typing import SupportsFloat
 
 import numpy as np
 import torch
@@ -15,21 +16,26 @@ def schedules(
     which: Sequence | Mapping[object, object],
     *,
     in_log_snr: bool = False,
-    start: float = 1.0,
-    stop: float = 1e-3,
+    start: SupportsFloat = 1.0,
+    stop: SupportsFloat = 1e-3,
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
-    r"""Signal :math:`\alpha`, noise :math:`\sigma` and :math:`\lambda=\log(\alpha/\sigma)` against time, one line a schedule.
+    r"""Signal :math:`\alpha`, noise :math:`\sigma` and :math:`\lambda=\log(\alpha/\sigma)` against time.
 
-    Times run over the part [`stop`, `start`] of each schedule's own range (``t_max``, or 1). With ``in_log_snr=True``,
-    :math:`\alpha` and :math:`\sigma` against :math:`\lambda` instead: there all variance-preserving schedules are one.
+    The window of :math:`\lambda` is cut at -10 and 10. Times run over the part [`stop`, `start`] of each schedule's own
+    range (``t_max``, or 1). With ``in_log_snr=True``, :math:`\alpha` and :math:`\sigma` against :math:`\lambda`
+    instead: there all variance-preserving schedules are one.
     """
     chosen = dict(which) if isinstance(which, Mapping) else {_short(s): s for s in which}
     if not chosen:
         raise ValueError("got no schedules; give at least one, such as [VP(), Cosine()]")
-    found = {label: _evaluate(schedule, start, stop) for label, schedule in chosen.items()}
-    panels = (("alpha", r"signal $\alpha$"), ("sigma", r"noise $\sigma$"), ("log_snr", r"$\lambda=\log(\alpha/\sigma)$"))
+    found = {label: _evaluate(schedule, float(start), float(stop)) for label, schedule in chosen.items()}
+    panels = (
+        ("alpha", r"signal $\alpha$"),
+        ("sigma", r"noise $\sigma$"),
+        ("log_snr", r"$\lambda=\log(\alpha/\sigma)$"),
+    )
     panels = panels[:2] if in_log_snr else panels
     figure, axes = canvas(1, len(panels), size=(7.4, 3.1), title=title)
     for axis, (key, ylabel) in zip(axes, panels, strict=True):
@@ -38,18 +44,25 @@ def schedules(
             axis.plot(x, values[key], label=name_of(label), markevery=len(x) // 5, markersize=4, **style.kwargs())
         far = max(float(v["t_max"]) for v in found.values()) != 1
         axis.set(ylabel=ylabel, xlabel=_horizontal(in_log_snr, far))
+        if in_log_snr:
+            axis.set_xlim(_window(found))
+        elif key == "log_snr":
+            axis.set_ylim(_window(found))
         if key == "sigma" and max(v["sigma"].max() for v in found.values()) > 2:
             axis.set_yscale("log")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
     words = [
-        f"{name_of(label)}: alpha {say(v['alpha'][0], 2)} to {say(v['alpha'][-1], 2)}, sigma {say(v['sigma'][0], 2)} to {say(v['sigma'][-1], 2)}, "
+        f"{name_of(label)}: alpha {say(v['alpha'][0], 2)} to {say(v['alpha'][-1], 2)}, sigma {say(v['sigma'][0], 2)} "
+        f"to {say(v['sigma'][-1], 2)}, "
         f"lambda {say(v['log_snr'][0], 3)} down to {say(v['log_snr'][-1], 3)}"
         for label, v in found.items()
     ]
     against = "lambda" if in_log_snr else "time from clean to noisy"
     what = "alpha and sigma" if in_log_snr else "alpha, sigma and lambda"
-    return Plot(figure, f"{what.capitalize()} against {against} for {listed(list(found))}. {'; '.join(words)}.", caption)
+    return Plot(
+        figure, f"{what.capitalize()} against {against} for {listed(list(found))}. {'; '.join(words)}.", caption
+    )
 
 
 def _horizontal(in_log_snr: bool, far: bool) -> str:
@@ -72,7 +85,7 @@ def grid_points(
     data = {label: vector(grid, name_of(label)) for label, grid in named(grids, "grid").items()}
     panels = 1 if schedule is None else 2
     figure, axes = canvas(1, panels, size=(7.0 if panels == 2 else SIZE[0], 1.3 + 0.36 * len(data)), title=title)
-    for number, ((label, grid), style) in enumerate(zip(data.items(), looks(data), strict=True)):
+    for number, (grid, style) in enumerate(zip(data.values(), looks(data), strict=True)):
         columns = [grid] if schedule is None else [grid, _log_snr(schedule, grid)]
         for axis, values in zip(axes, columns, strict=True):
             axis.plot(
@@ -85,7 +98,9 @@ def grid_points(
             )
     for axis, label in zip(axes, ("time $t$", r"$\lambda$"), strict=False):
         axis.set(xlabel=label, ylim=(0.6 - len(data), 0.6))
-        axis.set_yticks(range(0, -len(data), -1), [name_of(label) for label in data] if axis is axes[0] else [""] * len(data))
+        axis.set_yticks(
+            range(0, -len(data), -1), [name_of(label) for label in data] if axis is axes[0] else [""] * len(data)
+        )
         axis.grid(axis="y", visible=False)
     axes[0].invert_xaxis()
     words = []
@@ -97,8 +112,16 @@ def grid_points(
         )
     second = " and at which lambda" if schedule is not None else ""
     return Plot(
-        figure, f"Where {len(data)} time grids put their steps in t{second}, noise on the left. {'; '.join(words)}.", caption
+        figure,
+        f"Where {len(data)} time grids put their steps in t{second}, noise on the left. {'; '.join(words)}.",
+        caption,
     )
+
+
+def _window(found: Mapping[object, dict[str, np.ndarray]]) -> tuple[float, float]:
+    """All lambdas, but never more than [-10, 10]: a schedule that ends in pure noise would hide the rest."""
+    lowest, highest = (f([f(v["log_snr"]) for v in found.values()]) for f in (min, max))
+    return max(lowest - 0.5, -10.0), min(highest + 0.5, 10.0)
 
 
 def _short(schedule: object) -> str:

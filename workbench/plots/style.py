@@ -4,9 +4,10 @@ Every series differs from its neighbors by color *and* marker *and* line style, 
 printer and color-blind eyes.
 """
 
+import functools
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -56,8 +57,16 @@ RC = MappingProxyType(
     }
 )
 
-styled = matplotlib.rc_context(RC)
-"""Decorator and context manager: draw with the book's settings, and leave the reader's own untouched."""
+
+def styled(function: Callable) -> Callable:
+    """Decorator: draw with the book's settings, and leave the reader's own untouched."""
+
+    @functools.wraps(function)
+    def drawn(*args, **kwargs):
+        with matplotlib.rc_context(RC):
+            return function(*args, **kwargs)
+
+    return drawn
 
 
 class Look(NamedTuple):
@@ -77,6 +86,8 @@ METHODS: Mapping[str, Look] = MappingProxyType(
         "exact": Look(BLACK, "None", "-"),
         "reference": Look(BLACK, "None", "-"),
         "truth": Look(BLACK, "None", "-"),
+        "data": Look(SLATE, "s", "-"),
+        "samples": Look(INDIGO, "o", "-"),
         "ddim": Look(BLUE, "o", "-"),
         "euler": Look(TEAL, "v", (0, (7, 2))),
         "ddpm": Look(VERMILLION, "s", "--"),
@@ -122,7 +133,7 @@ SCHEDULES: Mapping[str, Look] = MappingProxyType(
 
 
 def name_of(thing: object) -> str:
-    """The label of a series: a string as it is, an object by its ``name``, else its ``repr`` (or class, if that is only an address)."""
+    """A label: a string as it is, an object by its ``name`` or ``repr``, or class if that is an address."""
     if isinstance(thing, str):
         return thing
     given = getattr(thing, "name", None)
@@ -139,8 +150,9 @@ def key_of(label: str) -> str:
 def look(thing: object, known: Mapping[str, Look] = METHODS) -> Look | None:
     """The registered look of a method or schedule, or None for a plain label.
 
-    Tried in turn: the whole label, its first word, and that without a number (``UniPC-3 on VP``, ``UniPC-3``, ``UniPC``).
-    A solver or schedule *object* nobody registered gets a look from a hash of its class name: the same in every chapter.
+    Tried in turn: the whole label, its first word, and that without a number (``UniPC-3 on VP``, ``UniPC-3``,
+    ``UniPC``). A solver or schedule *object* nobody registered gets a look from a hash of its class name: the same in
+    every chapter.
     """
     label = name_of(thing)
     head = re.split(r"[\s(,:;]", label, maxsplit=1)[0]
@@ -154,7 +166,7 @@ def look(thing: object, known: Mapping[str, Look] = METHODS) -> Look | None:
 
 
 def looks(things: Iterable[object], known: Mapping[str, Look] = METHODS) -> list[Look]:
-    """One look for each series of a figure: registered ones first, the rest from the cycle; two alike differ by marker and line."""
+    """One look for each series: registered or from the cycle; two of one color differ in marker and line."""
     wanted = [look(thing, known) for thing in things]
     taken = {found.color for found in wanted if found}
     free = [number for number, color in enumerate(CYCLE) if color not in taken] or list(range(len(CYCLE)))

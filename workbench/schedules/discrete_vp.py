@@ -100,6 +100,9 @@ class DiscreteVP(Schedule):
     def _d_sigma(self, t, m):
         return -self._d_log_alpha(t, m) * self._alpha(t, m) ** 2 / self._sigma(t, m)
 
+    def _d_variance(self, t, m):
+        return -2 * self._d_log_alpha(t, m) * self._alpha(t, m) ** 2
+
     def _inverse_log_snr(self, lam, m):
         fall = 0.5 * log1pexp(-2 * lam, m)  # -log alpha, increasing in t
         if m is math:

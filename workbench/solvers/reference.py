@@ -41,6 +41,8 @@ def reference(
     schedule.alpha(start), schedule.alpha(stop)
     if start == stop:
         raise ValueError(f"start and stop are both {start}; there is nothing to integrate")
+    if start == 0 and not schedule.regular_ends:
+        raise ValueError(f"the integration starts at 0, where sigma = 0; start it at t_last = {schedule.t_last}")
     in_time = schedule.alpha(start) == 0 or schedule.alpha(stop) == 0 or (schedule.regular_ends and 0 in (start, stop))
     finish = stop == 0 and not schedule.regular_ends
     end = schedule.t_last if finish else stop
