@@ -19,7 +19,7 @@ export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help book test unit chapters browser lint serve clean
+.PHONY: help book test unit chapters check lint serve clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -37,8 +37,8 @@ unit: $(VENV)/.stamp
 chapters: $(VENV)/.stamp
 	$(PY) book/_tools/execute.py --jobs $(JOBS)
 
-browser: $(VENV)/.stamp  ## open the built site in Chromium: offline, keyboard, narrow screen, accessibility
-	$(PY) -m pytest -q -m browser -rs
+check: $(VENV)/.stamp  ## test the built site: links, alt texts, weights; in Chromium: offline, keyboard, narrow, accessible
+	$(PY) -m pytest -q -n $(JOBS) --dist loadfile -rs tests/book/test_site.py tests/book/test_browser.py tests/book/test_converter.py
 
 lint: $(VENV)/.stamp  ## style and types
 	$(VENV)/bin/ruff check .

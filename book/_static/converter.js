@@ -79,7 +79,7 @@
       line.dataset.row = c.name;
       line.append(head);
       let u = c.clock(c.schedule.inverse(lam));
-      const near = [c.first, c.last].find((end) => Math.abs(u - end) <= 1e-9 * Math.max(1, Math.abs(end)));
+      const near = [c.first, c.last].find((end) => Number.isFinite(end) && Math.abs(u - end) <= 1e-9 * Math.max(1, Math.abs(end)));
       if (near !== undefined) { u = near; }
       if (!within(c, u)) { [0, 1, 2].forEach(() => cell(line, null)); continue; }
       const [alpha, sigma] = c.schedule.levels(c.time(u));

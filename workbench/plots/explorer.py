@@ -82,8 +82,9 @@ def explorer(function: Callable[..., Plot], **sliders: object) -> Explorer:
     start)`` says where else.
 
         >>> import workbench as wb
-        >>> wb.plots.explorer(lambda power: wb.plots.curves({"x": ([1, 2, 3], [1, 2**power, 3**power])}), power=(1,
-        4)).start {'power': 2}
+        >>> powers = lambda power: wb.plots.curves({"x": ([1, 2, 3], [1, 2**power, 3**power])})
+        >>> wb.plots.explorer(powers, power=(1, 4)).start
+        {'power': 2}
     """
     if not sliders:
         raise ValueError("got no sliders; give at least one, such as steps=(2, 50) or solver=[DDIM(), UniPC(order=3)]")

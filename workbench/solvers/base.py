@@ -24,7 +24,7 @@ class Solver(ABC):
     order: float
     evaluations_per_step: int
     stochastic: bool = False
-    paper: str = ""
+    paper: str
 
     @abstractmethod
     def plan(self, schedule: Schedule, grid: Float[Tensor, "points"]) -> Sequence[Any]:

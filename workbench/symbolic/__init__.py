@@ -4,7 +4,7 @@
 """
 
 from workbench.symbolic import faces, flow, gaussian, schedules, steps
-from workbench.symbolic.statement import Statement
+from workbench.symbolic.statements import Statement
 
 ALL: tuple[Statement, ...] = tuple(item for topic in (faces, gaussian, schedules, flow, steps) for item in topic.STATEMENTS)
 """Every statement of the book."""

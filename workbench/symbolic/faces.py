@@ -2,7 +2,7 @@
 
 import sympy as sp
 
-from workbench.symbolic.statement import Statement
+from workbench.symbolic.statements import Statement
 from workbench.symbolic.symbols import alpha, alpha_dot, eps, sigma, sigma_dot, x, x0
 
 score, velocity = sp.symbols("s v", real=True)

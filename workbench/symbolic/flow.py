@@ -2,7 +2,7 @@
 
 import sympy as sp
 
-from workbench.symbolic.statement import Statement
+from workbench.symbolic.statements import Statement
 from workbench.symbolic.symbols import mu, t, variance, x
 
 alpha = sp.Function("alpha", positive=True)(t)

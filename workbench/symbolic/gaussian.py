@@ -2,7 +2,7 @@
 
 import sympy as sp
 
-from workbench.symbolic.statement import Statement
+from workbench.symbolic.statements import Statement
 from workbench.symbolic.symbols import alpha, mu, sigma, variance, x, x0
 
 total = alpha**2 * variance + sigma**2

@@ -2,7 +2,7 @@
 
 import sympy as sp
 
-from workbench.symbolic.statement import Statement
+from workbench.symbolic.statements import Statement
 from workbench.symbolic.symbols import alpha, lam, s, sigma, t
 
 first, rise = sp.symbols("beta_0 Delta", positive=True)

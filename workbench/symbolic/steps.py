@@ -2,7 +2,7 @@
 
 import sympy as sp
 
-from workbench.symbolic.statement import Statement
+from workbench.symbolic.statements import Statement
 from workbench.symbolic.symbols import alpha_s, alpha_t, sigma_s, sigma_t, x, x0
 
 level, h = sp.symbols("l h", positive=True)
