@@ -40,7 +40,10 @@ def conversion(schedule: Schedule, source: str, target: str, t: Time):
         return known
     alpha, sigma = schedule.alpha(t), schedule.sigma(t)
     try:
-        data, noise = _posterior_means(schedule, source, t, alpha, sigma)
+        if {source, target} == {"noise", "score"}:  # no data on the way, so alpha = 0 is no obstacle
+            data, noise = None, (0.0 * alpha, 1.0 if source == "noise" else -sigma)
+        else:
+            data, noise = _posterior_means(schedule, source, t, alpha, sigma)
         if target == "data":
             pair = data
         elif target == "noise":
@@ -87,9 +90,7 @@ def as_time(t: Time, batch: int) -> float | Tensor:
         if t.ndim == 0:
             return float(t)
         if t.shape != (batch,):
-            raise ValueError(
-                f"t has shape {tuple(t.shape)}; it needs to be a float or a ({batch},) tensor, one time per sample"
-            )
+            raise ValueError(f"t has shape {tuple(t.shape)}; it needs to be a float or a ({batch},) tensor, one time per sample")
         return t.to(torch.float64) if t.device.type != "mps" else t.cpu().to(torch.float64)
     return float(t)
 
@@ -152,6 +153,8 @@ class Denoiser(ABC):
         """One face by name, converted from the native one unless it is the native one."""
         if not isinstance(t, float):
             t = as_time(t, len(x))
+            if isinstance(t, Tensor) and target in ("data", "velocity") and bool((clean := t == 0).any()):
+                return self._partly_at_the_data(target, x, t, clean)
         if target == self.predicts and (target != "data" or not _is_zero(t)):
             return self.predict(x, t)
         if _is_zero(t) and target in ("data", "velocity"):
@@ -167,6 +170,11 @@ class Denoiser(ABC):
                 f"the velocity of {type(self.schedule).__name__} is infinite at t = {t}; stop at {self.schedule.t_last}"
             )
         return x * (self.schedule.d_alpha(t) / alpha)
+
+    def _partly_at_the_data(self, target: str, x: Tensor, t: Tensor, clean: Tensor) -> Tensor:
+        """A batch in which some samples have t = 0: for those the rule at sigma = 0, for the others the model."""
+        noisy = self.face(target, x, torch.where(clean, self.schedule.t_last, t))
+        return torch.where(clean.to(x.device).view(-1, *[1] * (x.ndim - 1)), self.face(target, x, 0.0), noisy)
 
     def on(self, schedule: Schedule) -> "Denoiser":
         """The same model asked on another schedule; see :class:`Rescheduled`."""
@@ -261,18 +269,13 @@ class Rescheduled(Denoiser):
                 f"of the model reaches (log-SNR {self.model.schedule.log_snr(self.model.schedule.t_first):.3f}); start the grid later, "
                 f"at {type(self.schedule).__name__}.inverse_log_snr of that value"
             )
-        if isinstance(other, Tensor):
-            other = other.clamp(max=self.model.schedule.t_max)
-            return other, self.model.schedule.sigma(other) / self.schedule.sigma(t)
-        other = min(other, self.model.schedule.t_max)
-        if self.schedule.sigma(t) == 0:
-            return other, self.model.schedule.alpha(other) / self.schedule.alpha(t)
-        return other, self.model.schedule.sigma(other) / self.schedule.sigma(t)
+        other = other.clamp(max=self.model.schedule.t_max) if isinstance(other, Tensor) else min(other, self.model.schedule.t_max)
+        return other, _size(self.model.schedule, other) / _size(self.schedule, t)
 
     def predict(self, x: Tensor, t: Time) -> Tensor:
         """Ask the model at its own time, with x rescaled."""
         other, factor = self.there(as_time(t, len(x)))
-        return self.model.face(self.predicts, per_sample(factor, x) * x, other)
+        return getattr(self.model, self.predicts)(per_sample(factor, x) * x, other)
 
     def data(self, x: Float[Tensor, "batch *shape"], t: Time) -> Float[Tensor, "batch *shape"]:
         """E[x_0 | x_t], straight from the model."""
@@ -284,7 +287,13 @@ class Rescheduled(Denoiser):
 
     def _same(self, target: str, x: Tensor, t: Time) -> Tensor:
         other, factor = self.there(as_time(t, len(x)))
-        return self.model.face(target, per_sample(factor, x) * x, other)
+        return getattr(self.model, target)(per_sample(factor, x) * x, other)
+
+
+def _size(schedule: Schedule, t: float | Tensor) -> float | Tensor:
+    """sqrt(alpha^2 + sigma^2), positive at both ends."""
+    alpha, sigma = schedule.alpha(t), schedule.sigma(t)
+    return torch.hypot(alpha, sigma) if isinstance(alpha, Tensor) else math.hypot(alpha, sigma)
 
 
 def check_predicts(predicts: str, allowed: Sequence[str] = SOURCES) -> None:

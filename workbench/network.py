@@ -83,7 +83,8 @@ class EDMDenoiser(Denoiser):
     factor diverges where alpha = 0.  With F = 0 it is exactly the denoiser of N(0, s^2 I).  Paper: ``karras2022edm``.
 
     Args:
-        net: F(x, times[, condition]), times being log(rho) / 4 of shape (batch,).
+        net: F(x, times[, condition]), times being log(rho) / 4 of shape (batch,) (at alpha = 0: its value at
+            ``schedule.t_first``).
         sigma_data: s, the standard deviation of the data (0.5 for images in [-1, 1]).
 
     Raises:
@@ -111,10 +112,17 @@ class EDMDenoiser(Denoiser):
         alpha, sigma, s = self.schedule.alpha(t), self.schedule.sigma(t), self.sigma_data
         norm = sigma * sigma + (alpha * s) ** 2
         root = norm.sqrt() if isinstance(norm, Tensor) else math.sqrt(norm)
-        times = _network_times(-0.25 * self.schedule.log_snr(t), x)
+        times = _network_times(self._clock(t), x)
         scaled = x * per_sample(1 / root, x)
         out = self.net(scaled, times) if self.condition is None else self.net(scaled, times, self.condition)
         return per_sample(s * s * alpha / norm, x) * x + per_sample(s * sigma / root, x) * _checked(out, x, self.net)
+
+    def _clock(self, t: float | Tensor) -> float | Tensor:
+        """log(rho) / 4, and at alpha = 0, where that is infinite, its value at t_first: a network cannot digest infinity."""
+        lam = self.schedule.log_snr(t)
+        if isinstance(lam, Tensor):
+            return -0.25 * torch.where(lam == -math.inf, self.schedule.log_snr(self.schedule.t_first), lam)
+        return -0.25 * (self.schedule.log_snr(self.schedule.t_first) if lam == -math.inf else lam)
 
 
 def from_diffusers(unet: Any, scheduler: Any) -> NetworkDenoiser:
@@ -136,7 +144,7 @@ def from_diffusers(unet: Any, scheduler: Any) -> NetworkDenoiser:
     elif "FlowMatch" in type(scheduler).__name__:
         schedule, kind = Rectified(), config.get("prediction_type", "flow_prediction")
         known = {"flow_prediction": "velocity"}
-        time = _Times(levels)
+        time = _Times(float(levels))
     else:
         raise TypeError(
             f"{type(scheduler).__name__} has no alphas_cumprod and is no flow-matching scheduler; "

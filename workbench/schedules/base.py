@@ -31,7 +31,7 @@ class Schedule(ABC):
     t_first: float
     t_last: float
     regular_ends = False
-    paper = ""
+    paper: str
 
     @abstractmethod
     def _alpha(self, t, m: ModuleType):
@@ -131,17 +131,25 @@ class Schedule(ABC):
         """d sigma / dt (infinite at sigma = 0 where sigma grows like a square root)."""
         return self._evaluate("_safe_d_sigma", t)
 
+    def _d_variance(self, t, m: ModuleType):
+        """d sigma^2 / dt, finite also where sigma grows like a square root."""
+        return 2 * self._sigma(t, m) * self._d_sigma(t, m)
+
     def d_log_snr(self, t):
-        """d lambda / dt = alpha' / alpha - sigma' / sigma, negative: noise only grows.  Needs alpha, sigma > 0."""
+        """d lambda / dt = alpha' / alpha - sigma' / sigma, negative: noise only grows; -inf where alpha or sigma is 0."""
+        if not isinstance(t, Tensor) and 0 in (self.alpha(t), self.sigma(t)):
+            return -math.inf
         return self.d_alpha(t) / self.alpha(t) - self.d_sigma(t) / self.sigma(t)
 
     def drift(self, t):
-        """f_t of the forward process dx = f_t x dt + g_t dW:  f_t = d log(alpha) / dt."""
+        """f_t of the forward process dx = f_t x dt + g_t dW:  f_t = d log(alpha) / dt; -inf where alpha is 0."""
+        if not isinstance(t, Tensor) and self.alpha(t) == 0:
+            return -math.inf
         return self.d_alpha(t) / self.alpha(t)
 
     def diffusion(self, t):
-        """g_t of the forward process dx = f_t x dt + g_t dW:  g_t^2 = d sigma^2 / dt - 2 f_t sigma_t^2."""
-        squared = 2 * self.sigma(t) * (self.d_sigma(t) - self.drift(t) * self.sigma(t))
+        """g_t of the forward process dx = f_t x dt + g_t dW:  g_t^2 = d sigma^2 / dt - 2 f_t sigma_t^2; inf where alpha is 0."""
+        squared = self._evaluate("_d_variance", t) - 2 * self.drift(t) * self.sigma(t) ** 2
         return squared.sqrt() if isinstance(squared, Tensor) else math.sqrt(squared)
 
     def inverse_log_snr(self, lam):

@@ -50,6 +50,9 @@ class Cosine(Schedule):
     def _d_sigma(self, t, m):
         return -self._alpha(t, m) * self._d_alpha(t, m) / self._sigma(t, m)
 
+    def _d_variance(self, t, m):
+        return -2 * self._alpha(t, m) * self._d_alpha(t, m)
+
     def _inverse_log_snr(self, lam, m):
         tangent = math.tan(self._b)
         lam = max(lam, -300.0) if m is math else lam.clamp(min=-300)  # there t is 1 to the last bit

@@ -46,6 +46,9 @@ class VP(Schedule):
     def _d_sigma(self, t, m):
         return -self._d_log_alpha(t) * self._alpha(t, m) ** 2 / self._sigma(t, m)
 
+    def _d_variance(self, t, m):
+        return -2 * self._d_log_alpha(t) * self._alpha(t, m) ** 2
+
     def _inverse_log_snr(self, lam, m):
         slope = self.beta_max - self.beta_min
         q = 2 * slope * log1pexp(-2 * lam, m)

@@ -41,6 +41,8 @@ def reference(
     schedule.alpha(start), schedule.alpha(stop)
     if start == stop:
         raise ValueError(f"start and stop are both {start}; there is nothing to integrate")
+    if start == 0 and not schedule.regular_ends:
+        raise ValueError(f"the integration starts at 0, where sigma = 0; start it at t_last = {schedule.t_last}")
     in_time = schedule.alpha(start) == 0 or schedule.alpha(stop) == 0 or (schedule.regular_ends and 0 in (start, stop))
     finish = stop == 0 and not schedule.regular_ends
     end = schedule.t_last if finish else stop
@@ -49,7 +51,7 @@ def reference(
     def slope(clock: float, flat: np.ndarray) -> np.ndarray:
         y = torch.from_numpy(flat.copy()).view(x.shape)
         if in_time:
-            return counted.velocity(y.to(x.device), clock).cpu().numpy().ravel()
+            return counted.velocity(y.to(x.device), float(clock)).cpu().numpy().ravel()
         t = min(schedule.inverse_log_snr(clock), schedule.t_max)
         alpha, sigma = schedule.alpha(t), schedule.sigma(t)
         return (counted.noise((alpha * y).to(x.device), t) * (-sigma / alpha)).cpu().numpy().ravel()
