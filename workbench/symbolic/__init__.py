@@ -6,9 +6,7 @@
 from workbench.symbolic import faces, flow, gaussian, schedules, steps
 from workbench.symbolic.statements import Statement
 
-ALL: tuple[Statement, ...] = tuple(
-    item for topic in (faces, gaussian, schedules, flow, steps) for item in topic.STATEMENTS
-)
+ALL: tuple[Statement, ...] = tuple(item for topic in (faces, gaussian, schedules, flow, steps) for item in topic.STATEMENTS)
 """Every statement of the book."""
 
 
