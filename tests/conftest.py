@@ -1,10 +1,6 @@
-"""Shared fixtures; being here also lets every test module import ``helpers``."""
+"""Shared settings; being here also lets every test module import ``helpers``."""
 
-import pytest
-import torch
+from hypothesis import settings
 
-
-@pytest.fixture
-def generator() -> torch.Generator:
-    """A fresh generator, the same for every test."""
-    return torch.Generator().manual_seed(20)
+settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
+settings.load_profile("quick")

@@ -23,6 +23,12 @@ def name(value) -> str:
     return type(value).__name__
 
 
+def label(solver) -> str:
+    """A solver with its settings but without its tableau, as a test id."""
+    settings = {key: value for key, value in vars(solver).items() if key in ("variable", "eta", "variance", "churn")}
+    return f"{name(solver)}-{'-'.join(map(str, settings.values()))}"
+
+
 def linear_table(levels: int = 1000) -> np.ndarray:
     """DDPM's alphas_cumprod."""
     return np.cumprod(1 - np.linspace(1e-4, 0.02, levels))

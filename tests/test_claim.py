@@ -39,9 +39,7 @@ def test_holds(limits):
     assert claim("n", 1.5, **limits) == 1.5
 
 
-@pytest.mark.parametrize(
-    "limits", [{"expect": 1, "tol": 0.49}, {"expect": 2, "rel": 0.24}, {"at_most": 1.49}, {"at_least": 1.51}]
-)
+@pytest.mark.parametrize("limits", [{"expect": 1, "tol": 0.49}, {"expect": 2, "rel": 0.24}, {"at_most": 1.49}, {"at_least": 1.51}])
 def test_fails_with_everything_needed_to_understand(limits):
     with pytest.raises(AssertionError, match=r"claim 'n' does not hold: value 1\.5, expected"):
         claim("n", 1.5, **limits)

@@ -70,9 +70,7 @@ def test_energy_distance_does_not_depend_on_order_chunks_or_shape():
 
 def test_far_points_keep_their_distance():
     x = 1e8 + torch.arange(4, dtype=torch.float64)[:, None]
-    assert metrics.energy_distance(x, x + 0.5) == pytest.approx(
-        metrics.energy_distance(x - 1e8, x - 1e8 + 0.5), abs=1e-7
-    )
+    assert metrics.energy_distance(x, x + 0.5) == pytest.approx(metrics.energy_distance(x - 1e8, x - 1e8 + 0.5), abs=1e-7)
 
 
 @pytest.mark.parametrize("shape", [(1, 2), (3,)])

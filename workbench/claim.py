@@ -66,8 +66,7 @@ def recorded(name: str, value: object, *, artifact: str) -> float:
     number = _number(name, value)
     if not isinstance(artifact, str) or not artifact.strip():
         raise ValueError(
-            f"{name}: artifact is {artifact!r}; say where the recorded number is kept, such as "
-            "'benchmarks/results/overhead.json'"
+            f"{name}: artifact is {artifact!r}; say where the recorded number is kept, such as 'benchmarks/results/overhead.json'"
         )
     _register(name)
     return _show(name, number, "recorded", f"recorded in {artifact}", {"artifact": artifact})
@@ -84,9 +83,7 @@ def quoted(name: str, value: object, *, source: str) -> float:
 
 def _number(name: str, value: object) -> float:
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise ValueError(
-            f"claim name: got {name!r}; needs lower-case words joined by - or _ or ., such as 'ddim-order'"
-        )
+        raise ValueError(f"claim name: got {name!r}; needs lower-case words joined by - or _ or ., such as 'ddim-order'")
     try:
         return float(value)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -103,9 +100,7 @@ def _expectation(name: str, value: float, expect, tol, rel, at_most, at_least) -
         or (two_sided and (tol is None) == (rel is None))
         or (one_sided and (tol is not None or rel is not None))
     ):
-        raise ValueError(
-            f"{name}: say what is expected: (expect, tol), or expect with rel=, or at_most= and/or at_least="
-        )
+        raise ValueError(f"{name}: say what is expected: (expect, tol), or expect with rel=, or at_most= and/or at_least=")
     if two_sided:
         width = float(tol) if tol is not None else float(rel) * abs(float(expect))
         if not width >= 0:
@@ -128,8 +123,7 @@ def _register(name: str) -> None:
     static = os.environ.get("WORKBENCH_STATIC", "") not in ("", "0")
     if before is not None and (shell is None or static or before[1] == run):
         raise ValueError(
-            f"claim name {name!r} was used before, at {before[0][0]}:{before[0][1]}; one name stands for one number, "
-            "choose another"
+            f"claim name {name!r} was used before, at {before[0][0]}:{before[0][1]}; one name stands for one number, choose another"
         )
     _places[name] = (place, run)
 

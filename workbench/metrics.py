@@ -87,18 +87,12 @@ def fitted_order(steps: object, errors: object) -> Order:
     """
     n, error = (torch.as_tensor(v, dtype=torch.float64).detach().cpu() for v in (steps, errors))
     if n.ndim != 1 or n.shape != error.shape or len(n) < 2:
-        raise ValueError(
-            f"got shapes {tuple(n.shape)} and {tuple(error.shape)}; needs as many steps as errors, two at least"
-        )
+        raise ValueError(f"got shapes {tuple(n.shape)} and {tuple(error.shape)}; needs as many steps as errors, two at least")
     for name, values in (("steps", n), ("errors", error)):
         if not bool(torch.isfinite(values).all()):
-            raise ValueError(
-                f"{name} {values.tolist()} hold NaN or infinity: a run diverged; use more steps or leave it out"
-            )
+            raise ValueError(f"{name} {values.tolist()} hold NaN or infinity: a run diverged; use more steps or leave it out")
         if not bool((values > 0).all()):
-            raise ValueError(
-                f"{name} {values.tolist()} are not all positive: zero has no logarithm; leave out exact results"
-            )
+            raise ValueError(f"{name} {values.tolist()} are not all positive: zero has no logarithm; leave out exact results")
     u, v = n.log(), error.log()
     spread = (u - u.mean()).square().sum()
     if float(spread) == 0:
@@ -144,8 +138,7 @@ def mean_and_covariance_error(
 def _clouds(x: Tensor, y: Tensor, *, least: int) -> tuple[Tensor, Tensor]:
     if x.ndim < 2 or y.ndim < 2 or x.shape[1:] != y.shape[1:] or min(len(x), len(y)) < least:
         raise ValueError(
-            f"got shapes {tuple(x.shape)} and {tuple(y.shape)}; needs (n, *shape) and (m, *shape), {least} points "
-            "each at least"
+            f"got shapes {tuple(x.shape)} and {tuple(y.shape)}; needs (n, *shape) and (m, *shape), {least} points each at least"
         )
     x, y = (z.detach().cpu().to(torch.float64).flatten(1) for z in (x, y))
     _finite(x, "x")
@@ -155,9 +148,7 @@ def _clouds(x: Tensor, y: Tensor, *, least: int) -> tuple[Tensor, Tensor]:
 
 def _same(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     if a.shape != b.shape or not a.numel():
-        raise ValueError(
-            f"got shapes {tuple(a.shape)} and {tuple(b.shape)}; reference and approximation need the same, not empty"
-        )
+        raise ValueError(f"got shapes {tuple(a.shape)} and {tuple(b.shape)}; reference and approximation need the same, not empty")
     a, b = (z.detach().cpu().to(torch.float64) for z in (a, b))
     _finite(a, "reference")
     _finite(b, "approximation")

@@ -6,13 +6,14 @@ import re
 import pytest
 import torch
 
+import workbench as wb
 from workbench import plots
 
 N = torch.tensor([5.0, 10, 20, 40, 80])
 
 
 class Rectified:
-    paper = "liu2023rectified"
+    t_first, t_last = 0.999, 0.001
 
     def alpha(self, t):
         return 1 - t
@@ -25,7 +26,7 @@ class Rectified:
 
 
 class VE:
-    t_max = 80.0
+    t_first, t_last = 80.0, 0.002
 
     def alpha(self, t):
         return torch.ones_like(t)
@@ -80,6 +81,27 @@ def test_draws_labeled_and_described(name):
     if "images" not in name:
         shown = [axis for axis in plot.figure.axes if axis.get_visible()]
         assert any(axis.get_xlabel() for axis in shown)
+
+
+def test_schedules_and_grids_of_the_package():
+    every = [wb.schedules.VP(), wb.schedules.Cosine(), wb.schedules.VE(), wb.schedules.Rectified()]
+    plot = plots.schedules(every)
+    assert "VP, Cosine, VE and Rectified" in plot.alt
+    assert "sigma 0.002 to 80" in plot.alt
+    vp = every[0]
+    grids = {"log-SNR": wb.grids.log_snr(vp, 8, stop=0), "uniform": wb.grids.uniform(vp, 4, stop=1e-3)}
+    assert "log-SNR: 8 steps from 1 to 0" in plots.grid_points(grids, schedule=vp).alt
+
+
+def test_runs_of_the_package():
+    vp, rng = wb.schedules.VP(), torch.Generator().manual_seed(0)
+    grid = wb.grids.log_snr(vp, 6, stop=1e-3)
+    law = wb.gaussian.GaussianDenoiser.fit(normal(200), vp)
+    noise = vp.prior((20, 2), grid[0], generator=rng)
+    runs = {s: wb.solve(law, noise, grid, s, trajectory=True) for s in (wb.solvers.DDIM(), wb.solvers.Heun())}
+    plot = plots.trajectories(runs, exact=law.flow(noise, grid[0], grid[-1]))
+    assert "DDIM: 6 steps" in plot.alt
+    assert "Heun: 6 steps" in plot.alt
 
 
 def test_convergence_measures_the_order_of_the_last_points():
@@ -168,7 +190,7 @@ def test_takes_tensors_as_they_are(dtype):
         (lambda: plots.curves({"a": (N, N - 5)}, logy=True), "not positive"),
         (lambda: plots.convergence({"a": (N, 0 * N)}), "not positive"),
         (lambda: plots.convergence({"a": (N[:1], N[:1])}), "at least two"),
-        (lambda: plots.schedules([object()]), r"alpha\(t\), sigma\(t\) and log_snr\(t\)"),
+        (lambda: plots.schedules([object()]), r"alpha\(t\), sigma\(t\), log_snr\(t\)"),
         (lambda: plots.images(torch.zeros(3, 8, 8)), r"needs \(n, 3, h, w\)"),
         (lambda: plots.images(torch.zeros(2, 3, 8, 8), column_labels=[1]), "give one for each"),
         (lambda: plots.density(lambda x: x[:3, 0]), "maps? .*points"),

@@ -62,3 +62,16 @@ def test_lines_are_visible_on_white(color):
 
 def test_keys_are_normalized():
     assert all(key_of(key) == key for key in (*METHODS, *SCHEDULES))
+
+
+def test_every_solver_and_schedule_of_the_package_is_registered():
+    from workbench import schedules, solvers
+
+    assert [name_of(s) for s in solvers.ALL if look(s) not in METHODS.values()] == []
+    kinds = (schedules.VP(), schedules.Cosine(), schedules.VE(), schedules.Rectified(), schedules.DiscreteVP.linear())
+    assert [look(s, SCHEDULES) for s in kinds] == [SCHEDULES[name] for name in ("vp", "cosine", "ve", "rectified", "discretevp")]
+
+
+def test_labels_name_only_what_is_not_default():
+    assert name_of(UniPC()) == "UniPC"
+    assert name_of(UniPC(2)) == "UniPC(order=2)"

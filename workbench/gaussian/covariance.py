@@ -13,7 +13,6 @@ the eigenbasis.  Eigenvalues and weights are float64 on the CPU; vectors are cas
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -22,7 +21,6 @@ from torch import Tensor
 Spectral = Callable[[Tensor], Tensor]
 
 
-@dataclass(frozen=True, eq=False, init=False, repr=False)
 class Covariance:
     """A symmetric positive semi-definite matrix, known by its spectrum.  Base of the three kinds; not made directly.
 
@@ -49,6 +47,9 @@ class Covariance:
             ("_casts", {} if casts is None else casts),
         ):
             object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value) -> None:
+        raise AttributeError(f"a covariance cannot be changed ({name} was to be set); make a new one, e.g. with map")
 
     def __repr__(self) -> str:
         low, high = float(self.spectrum.min()), float(self.spectrum.max())
@@ -171,7 +172,7 @@ class Diagonal(Covariance):
         self._set(wide, None, len(wide))
 
     @classmethod
-    def isotropic(cls, dim: int, variance: float) -> "Diagonal":
+    def isotropic(cls, dim: int, variance: float | int) -> "Diagonal":
         """variance * I; variance 0 is a point."""
         return cls(torch.full((dim,), float(variance), dtype=torch.float64))
 
@@ -186,7 +187,7 @@ class LowRank(Covariance):
         ValueError: for shapes that do not match, columns not orthonormal to 1e-4, values or a floor negative or not finite.
     """
 
-    def __init__(self, vectors: Tensor, values: Tensor, floor: float = 0.0) -> None:
+    def __init__(self, vectors: Tensor, values: Tensor, floor: float | int = 0.0) -> None:
         basis = _checked("LowRank needs (d, r) vectors", vectors)
         wide = _checked("LowRank needs (r,) values", values)
         if basis.ndim != 2 or wide.shape != basis.shape[1:] or basis.shape[1] > basis.shape[0]:
@@ -207,7 +208,7 @@ class LowRank(Covariance):
         self._set(torch.cat([wide, last]) if basis.shape[1] < basis.shape[0] else wide, basis, len(basis))
 
 
-def as_covariance(value: Covariance | Tensor | float, dim: int) -> Covariance:
+def as_covariance(value: Covariance | Tensor | float | int, dim: int) -> Covariance:
     """A Covariance as it is; (d, d) becomes Dense, (d,) Diagonal, a number variance * I.  Checked to have ``dim`` dimensions."""
     if isinstance(value, (int, float)):
         value = torch.full((dim,), float(value), dtype=torch.float64)

@@ -17,7 +17,7 @@ from workbench.gaussian.mixture import choose
 from workbench.gaussian.response import columns
 from workbench.schedules import Schedule
 
-_CHUNK_BYTES = 2**26
+_CHUNK_BYTES = 2**24
 _LARGEST = 1e300
 
 
@@ -99,8 +99,10 @@ class EmpiricalDenoiser(Law):
 
     @cached_property
     def _norms(self) -> Tensor:
-        rows = self._rows(0)
-        return torch.cat([(self.read(part) - self._center).square().sum(1) for part in self._slices(rows)])
+        norms = torch.empty(len(self), dtype=torch.float64)
+        for rows in self._slices(self._rows(0)):
+            norms[rows] = self.read(rows).sub_(self._center).square().sum(1)
+        return norms
 
     def _rows(self, batch: int) -> int:
         """How many points fit in a chunk, together with their weights for ``batch`` samples."""
@@ -184,7 +186,7 @@ class EmpiricalDenoiser(Law):
     def sample(
         self,
         n: int,
-        t: float = 0.0,
+        t: float | int = 0.0,
         *,
         generator: Generators,
         dtype: torch.dtype = torch.float32,

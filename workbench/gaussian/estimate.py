@@ -43,7 +43,7 @@ def diagonal(x0: Float[Tensor, "samples *shape"]) -> Diagonal:
     return Diagonal(sum(rows.square().sum(0) for rows in _centered(x0, mean)) / len(x0))
 
 
-def low_rank(x0: Float[Tensor, "samples *shape"], rank: int, floor: float | None = None) -> LowRank:
+def low_rank(x0: Float[Tensor, "samples *shape"], rank: int, floor: float | int | None = None) -> LowRank:
     """The ``rank`` leading eigenvectors; the rest shares one variance, ``floor``.
 
     floor = None takes the average of the eigenvalues left out: the maximum-likelihood fit of probabilistic principal component

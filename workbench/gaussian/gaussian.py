@@ -40,7 +40,7 @@ class GaussianDenoiser(Law):
     """
 
     mean: Tensor
-    covariance: Covariance | Tensor | float
+    covariance: Covariance | Tensor | float | int
     schedule: Schedule
     paper = "wang2024gaussian"
 
@@ -55,7 +55,7 @@ class GaussianDenoiser(Law):
         x0: Float[Tensor, "samples *shape"],
         schedule: Schedule,
         rank: int | None = None,
-        floor: float | None = None,
+        floor: float | int | None = None,
     ) -> "GaussianDenoiser":
         """The maximum-likelihood Gaussian of the data (covariance with 1 / n).
 
@@ -137,7 +137,7 @@ class GaussianDenoiser(Law):
         return torch.sub(x, self._like(x), alpha=alpha) if isinstance(alpha, float) else x - alpha * self._like(x)
 
     def flow(
-        self, x: Float[Tensor, "batch *shape"], t: float | Tensor, s: float | Tensor | Sequence[float]
+        self, x: Float[Tensor, "batch *shape"], t: float | int | Tensor, s: float | int | Tensor | Sequence[float | int]
     ) -> Tensor:
         """Where the probability-flow ODE carries x_t by time s, exactly, in either direction.
 
@@ -201,7 +201,7 @@ class GaussianDenoiser(Law):
     def sample(
         self,
         n: int,
-        t: float = 0.0,
+        t: float | int = 0.0,
         *,
         generator: Generators,
         dtype: torch.dtype = torch.float32,
@@ -215,14 +215,14 @@ class GaussianDenoiser(Law):
         draws = self.covariance.apply(lambda values: at(values).sqrt(), z).view(n, *self.shape)
         return draws.add_(self._like(z), alpha=self.schedule.alpha(float(t)))
 
-    def marginal(self, t: float) -> "GaussianDenoiser":
+    def marginal(self, t: float | int) -> "GaussianDenoiser":
         """The law of x_t, taken as a data law: N(alpha mean, alpha^2 Sigma + sigma^2 I)."""
         t = float(t)
         return GaussianDenoiser(
             self.schedule.alpha(t) * self.mean, self.covariance.map(variance(self.schedule, t)), self.schedule
         )
 
-    def posterior_covariance(self, t: float) -> Covariance:
+    def posterior_covariance(self, t: float | int) -> Covariance:
         """Cov[x_0 | x_t] = Sigma sigma^2 / (alpha^2 Sigma + sigma^2), the same for every x_t."""
         return self.covariance.map(posterior_variance(self.schedule, float(t)))
 

@@ -39,7 +39,7 @@ class Law(Denoiser):
     def sample(
         self,
         n: int,
-        t: float = 0.0,
+        t: float | int = 0.0,
         *,
         generator: Generators,
         dtype: torch.dtype = torch.float32,
@@ -52,7 +52,7 @@ class Law(Denoiser):
         """One face; x is checked, t is a float or a (batch,) float64 tensor on the CPU."""
 
     def bits_per_dim(
-        self, x: Float[Tensor, "batch *shape"], t: Time = 0.0, *, bin_width: float = 1.0
+        self, x: Float[Tensor, "batch *shape"], t: Time = 0.0, *, bin_width: float | int = 1.0
     ) -> Float[Tensor, "batch"]:
         """-log2 of the probability of a bin of width ``bin_width`` an axis, per dimension: -(log q_t(x) / d + log bin_width) / log 2.
 

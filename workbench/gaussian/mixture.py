@@ -49,7 +49,7 @@ class MixtureDenoiser(Law):
 
     weights: Tensor
     means: Tensor
-    covariances: Covariance | Tensor | float | Sequence[Covariance | Tensor | float]
+    covariances: Covariance | Tensor | float | int | Sequence[Covariance | Tensor | float | int]
     schedule: Schedule
     paper = "wang2024gaussian"
 
@@ -163,7 +163,7 @@ class MixtureDenoiser(Law):
     def sample(
         self,
         n: int,
-        t: float = 0.0,
+        t: float | int = 0.0,
         *,
         generator: Generators,
         dtype: torch.dtype = torch.float32,

@@ -11,7 +11,7 @@ from workbench.gaussian.gaussian import GaussianDenoiser
 
 
 def teleport(
-    law: GaussianDenoiser, x: Float[Tensor, "batch *shape"], t: float | Tensor, s: float | Tensor | Sequence[float]
+    law: GaussianDenoiser, x: Float[Tensor, "batch *shape"], t: float | int | Tensor, s: float | int | Tensor | Sequence[float | int]
 ) -> Tensor:
     """Jump from time t to s along the exact probability flow of a Gaussian law, at no network evaluation.
 
@@ -38,7 +38,7 @@ def teleport(
 
 
 def explained_variance(
-    model: Denoiser, law: Denoiser, x: Float[Tensor, "batch *shape"], t: float | Tensor, face: str = "score"
+    model: Denoiser, law: Denoiser, x: Float[Tensor, "batch *shape"], t: float | int | Tensor, face: str = "score"
 ) -> float:
     """1 - E|a - b|^2 / E|a|^2 over the batch at one noise level, a = face of ``model``, b = face of ``law``.
 

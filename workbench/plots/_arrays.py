@@ -21,14 +21,7 @@ def array(x: Values, what: str = "values") -> np.ndarray:
             x = x.detach().to("cpu", torch.float64).numpy()
         elif not isinstance(x, np.ndarray):
             x = np.array(
-                [
-                    float(v)
-                    if isinstance(v, Tensor) and v.ndim == 0
-                    else array(v, what)
-                    if isinstance(v, Tensor)
-                    else v
-                    for v in x
-                ]
+                [float(v) if isinstance(v, Tensor) and v.ndim == 0 else array(v, what) if isinstance(v, Tensor) else v for v in x]
             )
         return np.asarray(x, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -40,9 +33,7 @@ def finite(x: Values, what: str = "values") -> np.ndarray:
     x = array(x, what)
     bad = int((~np.isfinite(x)).sum())
     if bad:
-        raise ValueError(
-            f"{what}: {bad} of {x.size} numbers are NaN or infinite; look at what computed them before plotting"
-        )
+        raise ValueError(f"{what}: {bad} of {x.size} numbers are NaN or infinite; look at what computed them before plotting")
     return x
 
 
@@ -80,9 +71,7 @@ def extent_of(extent: Extent) -> tuple[float, float, float, float]:
         raise ValueError(f"extent: got {len(extent)} numbers; needs a half-width, or (left, right, bottom, top)")
     left, right, bottom, top = (float(v) for v in extent)
     if not (left < right and bottom < top):
-        raise ValueError(
-            f"extent: got {tuple(extent)}; needs (left, right, bottom, top) with left < right and bottom < top"
-        )
+        raise ValueError(f"extent: got {tuple(extent)}; needs (left, right, bottom, top) with left < right and bottom < top")
     return left, right, bottom, top
 
 
@@ -102,9 +91,7 @@ def on_grid(function: Callable, extent: tuple, n: int, what: str) -> tuple[np.nd
     with torch.no_grad():
         values = array(function(flat), what)
     if len(values) != n * n:
-        raise ValueError(
-            f"{what}: got shape {values.shape} for {n * n} points; the function must map (n, 2) points to n answers"
-        )
+        raise ValueError(f"{what}: got shape {values.shape} for {n * n} points; the function must map (n, 2) points to n answers")
     return x.numpy(), y.numpy(), values.reshape(n, n, *values.shape[1:])
 
 

@@ -142,9 +142,7 @@ def _travel(label: object, path: np.ndarray, target: np.ndarray | None) -> str:
     return text + "."
 
 
-def _dots(
-    axis: Axes, x: np.ndarray, color: str, *, marker: str = "o", label: str | None = None, strength: float = 1.0
-) -> None:
+def _dots(axis: Axes, x: np.ndarray, color: str, *, marker: str = "o", label: str | None = None, strength: float = 1.0) -> None:
     size, alpha = (16, 0.9) if len(x) <= 100 else (8, 0.6) if len(x) <= 1000 else (4, 0.4)
     marker = "o" if marker == "None" else marker
     axis.scatter(*x.T, s=size, c=color, alpha=alpha * strength, marker=marker, linewidths=0, label=label, zorder=1.5)

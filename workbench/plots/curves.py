@@ -89,8 +89,7 @@ def convergence(
     _axes(axis, xlabel, ylabel, True, True)
     legend(figure, axis)
     words = [
-        f"{name_of(label)} goes from {say(e[0])} at {say(n[0])} to {say(e[-1])} at {say(n[-1])}, measured order "
-        f"{o.order:.2f}"
+        f"{name_of(label)} goes from {say(e[0])} at {say(n[0])} to {say(e[-1])} at {say(n[-1])}, measured order {o.order:.2f}"
         for (label, (n, e)), o in zip(data.items(), orders.values(), strict=True)
     ]
     best = min(data, key=lambda label: data[label][1][-1])
@@ -137,17 +136,14 @@ def _pair(line: object, x: Values | None, what: str) -> tuple[np.ndarray, np.nda
         raise TypeError(f"{what}: got {type(line).__name__}; give (x, y), or y alone together with x=...")
     a, b = vector(a, f"{what}: x"), array(b, f"{what}: y")
     if b.shape != a.shape:
-        raise ValueError(
-            f"{what}: got {a.shape} horizontal and {b.shape} vertical values; give as many of each, one-dimensional"
-        )
+        raise ValueError(f"{what}: got {a.shape} horizontal and {b.shape} vertical values; give as many of each, one-dimensional")
     return a, vector(b, f"{what}: y")
 
 
 def _positive(values: np.ndarray, needed: bool, what: str, why: str) -> None:
     if needed and (values <= 0).any():
         raise ValueError(
-            f"{what}: {int((values <= 0).sum())} of {values.size} numbers are not positive, which {why} needs; leave "
-            "them out"
+            f"{what}: {int((values <= 0).sum())} of {values.size} numbers are not positive, which {why} needs; leave them out"
         )
 
 

@@ -102,8 +102,7 @@ def _start(name: str, given: object) -> object:
             raise ValueError(f"{name}: got {given}; needs low < high, a positive step, and a start between them")
         return start[0] if start else low + step * int((high - low) / step / 2)
     raise TypeError(
-        f"{name}: got {given!r}; give (low, high), (low, high, step), (low, high, step, start), a list of choices, or "
-        "True or False"
+        f"{name}: got {given!r}; give (low, high), (low, high, step), (low, high, step, start), a list of choices, or True or False"
     )
 
 

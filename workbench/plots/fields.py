@@ -30,9 +30,7 @@ def density(
     columns = min(len(laws), PANELS)
     rows = -(-len(laws) // columns)
     side = 6.4 / max(columns, 2)
-    figure, axes = canvas(
-        rows, columns, size=(max(side * columns, 4.6), (side + 0.4) * rows), title=title, share=True, square=True
-    )
+    figure, axes = canvas(rows, columns, size=(max(side * columns, 4.6), (side + 0.4) * rows), title=title, share=True, square=True)
     words = []
     for axis, (label, law) in zip(axes, laws.items(), strict=False):
         x, y, values = on_grid(law, limits, n, name_of(label))

@@ -24,9 +24,7 @@ def histogram(
     caption: str | None = None,
 ) -> Plot:
     """Histograms of area 1 on common bins; `density` draws exact densities (n,) -> (n,) as lines over them."""
-    data = {
-        label: vector(finite(x, name_of(label)).ravel(), name_of(label)) for label, x in named(values, "values").items()
-    }
+    data = {label: vector(finite(x, name_of(label)).ravel(), name_of(label)) for label, x in named(values, "values").items()}
     if bins < 2:
         raise ValueError(f"bins: got {bins}; needs at least 2")
     edges = np.histogram_bin_edges(np.concatenate(list(data.values())), bins)
@@ -37,9 +35,7 @@ def histogram(
         axis.stairs(heights, edges, color=style.color, linestyle=style.line, linewidth=1.4, label=name_of(label))
     if density is not None:
         grid = torch.linspace(float(edges[0]), float(edges[-1]), 400, dtype=torch.float64)
-        for (label, function), line in zip(
-            named(density, "exact density").items(), ("-", "--", ":", "-.") * 4, strict=False
-        ):
+        for (label, function), line in zip(named(density, "exact density").items(), ("-", "--", ":", "-.") * 4, strict=False):
             axis.plot(
                 grid.numpy(),
                 array(function(grid), name_of(label)),
@@ -102,9 +98,7 @@ def bars(
         f"{name_of(label)} " + ", ".join(f"{name_of(group)} {say(v)}".strip() for group, v in row.items())
         for label, row in table.items()
     ]
-    return Plot(
-        figure, f"Bar chart of {_plain(ylabel)}{', logarithmic axis' if log else ''}. {'; '.join(words)}.", caption
-    )
+    return Plot(figure, f"Bar chart of {_plain(ylabel)}{', logarithmic axis' if log else ''}. {'; '.join(words)}.", caption)
 
 
 @styled
@@ -126,9 +120,7 @@ def heatmap(
     if m.ndim != 2 or not m.size:
         raise ValueError(f"matrix: got shape {m.shape}; needs two dimensions, not empty")
     if log and (m <= 0).any():
-        raise ValueError(
-            f"matrix: {int((m <= 0).sum())} entries are not positive, which log=True needs; use a linear scale"
-        )
+        raise ValueError(f"matrix: {int((m <= 0).sum())} entries are not positive, which log=True needs; use a linear scale")
     for given, size, what in ((row_labels, m.shape[0], "row_labels"), (column_labels, m.shape[1], "column_labels")):
         if given is not None and len(given) != size:
             raise ValueError(f"{what}: got {len(given)} for {size}; give one for each")
@@ -179,8 +171,7 @@ def spectrum(
     for label, v in data.items():
         if not (v > 0).any() or (v < -1e-9 * v.max()).any():
             raise ValueError(
-                f"{name_of(label)}: eigenvalues from {say(v.min())} to {say(v.max())}; a covariance has none below 0 "
-                "and one above"
+                f"{name_of(label)}: eigenvalues from {say(v.min())} to {say(v.max())}; a covariance has none below 0 and one above"
             )
     figure, (axis,) = canvas(size=(SIZE[0] + 1.0, SIZE[1]), title=title)
     words = []

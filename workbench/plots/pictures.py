@@ -80,9 +80,7 @@ def pixels(pictures: Values, columns: int | None = None, gap: int = 1) -> np.nda
 def _pictures(x: Values, what: str) -> np.ndarray:
     x = finite(x, what)
     if x.ndim != 4 or x.shape[1] not in (1, 3) or not len(x):
-        raise ValueError(
-            f"{what}: got shape {tuple(x.shape)}; needs (n, 3, h, w) or (n, 1, h, w) with values in [-1, 1]"
-        )
+        raise ValueError(f"{what}: got shape {tuple(x.shape)}; needs (n, 3, h, w) or (n, 1, h, w) with values in [-1, 1]")
     return x
 
 
@@ -99,7 +97,6 @@ def _words(rows: Mapping[str, np.ndarray], labeled: bool, column_labels: Sequenc
         outside = float((np.abs(row) > 1).mean())
         clipped = f", {100 * outside:.2g} percent of the values clipped to [-1, 1]" if outside else ""
         parts.append(
-            f"{label}: mean brightness {say((row.mean() + 1) / 2, 2)}, contrast {say(row.std() / 2, 2)} of full "
-            f"scale{clipped}"
+            f"{label}: mean brightness {say((row.mean() + 1) / 2, 2)}, contrast {say(row.std() / 2, 2)} of full scale{clipped}"
         )
     return f"{head} {'; '.join(parts)}."

@@ -57,11 +57,7 @@ class Plot(_FigureAndAlt):
         """A ``<figure>`` with the picture inside it: no other file, no script."""
         pixels = self.pixels()
         height, width = (round(side * CSS_DPI / DPI) for side in pixels.shape[:2])
-        caption = (
-            f"<figcaption style='color:inherit'>{html.escape(self.caption, quote=False)}</figcaption>"
-            if self.caption
-            else ""
-        )
+        caption = f"<figcaption style='color:inherit'>{html.escape(self.caption, quote=False)}</figcaption>" if self.caption else ""
         return (
             f'<figure class="wb-figure" style="margin:0"><img src="{data_uri(encode(pixels))}" '
             f'alt="{html.escape(self.alt)}" '

@@ -1,7 +1,6 @@
 """What schedules do to signal and noise, and where grids put their steps."""
 
 from collections.abc import Mapping, Sequence
-from typing import SupportsFloat
 
 import numpy as np
 import torch
@@ -16,29 +15,31 @@ def schedules(
     which: Sequence | Mapping[object, object],
     *,
     in_log_snr: bool = False,
-    start: SupportsFloat = 1.0,
-    stop: SupportsFloat = 1e-3,
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
     r"""Signal :math:`\alpha`, noise :math:`\sigma` and :math:`\lambda=\log(\alpha/\sigma)` against time.
 
-    The window of :math:`\lambda` is cut at -10 and 10. Times run over the part
-    [`stop`, `start`] of each schedule's own range: up to ``t_max``, or ``t_first`` where that is infinite, as on VE. With ``in_log_snr=True``,
+    Each schedule is drawn from its ``t_last`` to its ``t_first``, the ends of grids in log-SNR; when one of them is longer
+    than 1, time is a fraction of it. The window of :math:`\lambda` is cut at -10 and 10. With ``in_log_snr=True``,
     :math:`\alpha` and :math:`\sigma` against :math:`\lambda` instead: there all variance-preserving schedules are one.
     """
     chosen = dict(which) if isinstance(which, Mapping) else {_short(s): s for s in which}
     if not chosen:
         raise ValueError("got no schedules; give at least one, such as [VP(), Cosine()]")
-    found = {label: _evaluate(schedule, float(start), float(stop)) for label, schedule in chosen.items()}
-    panels = (("alpha", r"signal $\alpha$"), ("sigma", r"noise $\sigma$"), ("log_snr", r"$\lambda=\log(\alpha/\sigma)$"))
+    found = {label: _evaluate(schedule) for label, schedule in chosen.items()}
+    panels = (
+        ("alpha", r"signal $\alpha$"),
+        ("sigma", r"noise $\sigma$"),
+        ("log_snr", r"$\lambda=\log(\alpha/\sigma)$"),
+    )
     panels = panels[:2] if in_log_snr else panels
+    far = max(float(v["t_first"]) for v in found.values()) > 1
     figure, axes = canvas(1, len(panels), size=(7.4, 3.1), title=title)
     for axis, (key, ylabel) in zip(axes, panels, strict=True):
         for (label, values), style in zip(found.items(), looks(chosen, SCHEDULES), strict=True):
-            x = values["log_snr"] if in_log_snr else values["t"] / values["t_max"]
+            x = values["log_snr"] if in_log_snr else values["t"] / (values["t_first"] if far else 1)
             axis.plot(x, values[key], label=name_of(label), markevery=len(x) // 5, markersize=4, **style.kwargs())
-        far = max(float(v["t_max"]) for v in found.values()) != 1
         axis.set(ylabel=ylabel, xlabel=_horizontal(in_log_snr, far))
         if in_log_snr:
             axis.set_xlim(_window(found))
@@ -61,12 +62,16 @@ def schedules(
 
 def _horizontal(in_log_snr: bool, far: bool) -> str:
     """The horizontal label of a schedule panel."""
-    return r"$\lambda$" if in_log_snr else r"$t\,/\,t_{\max}$" if far else "time $t$"
+    return r"$\lambda$" if in_log_snr else r"$t\,/\,t_{\mathrm{first}}$" if far else "time $t$"
 
 
 @styled
 def grid_points(
-    grids: Mapping[object, Values], *, schedule: object | None = None, title: str | None = None, caption: str | None = None
+    grids: Mapping[object, Values],
+    *,
+    schedule: object | None = None,
+    title: str | None = None,
+    caption: str | None = None,
 ) -> Plot:
     r"""One row of marks per time grid; with a `schedule`, a second panel shows the same steps in :math:`\lambda`.
 
@@ -100,7 +105,9 @@ def grid_points(
         )
     second = " and at which lambda" if schedule is not None else ""
     return Plot(
-        figure, f"Where {len(data)} time grids put their steps in t{second}, noise on the left. {'; '.join(words)}.", caption
+        figure,
+        f"Where {len(data)} time grids put their steps in t{second}, noise on the left. {'; '.join(words)}.",
+        caption,
     )
 
 
@@ -115,23 +122,15 @@ def _short(schedule: object) -> str:
     return given if isinstance(given, str) else type(schedule).__name__
 
 
-def _evaluate(schedule: object, start: float, stop: float) -> dict[str, np.ndarray]:
-    for face in ("alpha", "sigma", "log_snr"):
-        if not callable(getattr(schedule, face, None)):
-            raise TypeError(f"got {type(schedule).__name__}; a schedule needs alpha(t), sigma(t) and log_snr(t)")
-    t_max = float(getattr(schedule, "t_max", 1.0))
-    if not np.isfinite(t_max):
-        t_max = float(schedule.t_first)
-    log = t_max > 1
-    part = (
-        torch.logspace(np.log10(stop), np.log10(start), 201, dtype=torch.float64)
-        if log
-        else torch.linspace(stop, start, 201, dtype=torch.float64)
-    )
-    t = part * t_max
-    values = {face: array(getattr(schedule, face)(t), face) for face in ("alpha", "sigma", "log_snr")}
-    inside = np.isfinite(values["log_snr"])
-    return {face: v[inside] for face, v in values.items()} | {"t": t.numpy()[inside], "t_max": np.array(t_max)}
+def _evaluate(schedule: object) -> dict[str, np.ndarray]:
+    for face in ("alpha", "sigma", "log_snr", "t_first", "t_last"):
+        if not hasattr(schedule, face):
+            raise TypeError(f"got {type(schedule).__name__}; a schedule has alpha(t), sigma(t), log_snr(t), t_first and t_last")
+    first, last = float(schedule.t_first), float(schedule.t_last)
+    space = np.geomspace if first > 1 else np.linspace
+    t = np.clip(space(last, first, 201), last, first)
+    values = {face: array(getattr(schedule, face)(torch.from_numpy(t)), face) for face in ("alpha", "sigma", "log_snr")}
+    return values | {"t": t, "t_first": np.array(first)}
 
 
 def _log_snr(schedule: object, grid: np.ndarray) -> np.ndarray:

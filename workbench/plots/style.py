@@ -4,6 +4,7 @@ Every series differs from its neighbors by color *and* marker *and* line style, 
 printer and color-blind eyes.
 """
 
+import dataclasses
 import functools
 import hashlib
 import re
@@ -135,13 +136,22 @@ REGISTERED: Mapping[str, Look] = MappingProxyType({**METHODS, **SCHEDULES})
 
 
 def name_of(thing: object) -> str:
-    """A label: a string as it is, an object by its ``name`` or ``repr``, or class if that is an address."""
+    """A label: a string as it is, an object by its ``name``, or its class with what is not default."""
     if isinstance(thing, str):
         return thing
     given = getattr(thing, "name", None)
     if isinstance(given, str):
         return given
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        own = [f for f in dataclasses.fields(thing) if f.repr and getattr(thing, f.name) != f.default]
+        settings = ", ".join(f"{f.name}={getattr(thing, f.name)}" for f in own if _short(getattr(thing, f.name)))
+        return f"{type(thing).__name__}({settings})" if settings else type(thing).__name__
     return type(thing).__name__ if repr(thing).startswith("<") else repr(thing).removesuffix("()")
+
+
+def _short(value: object) -> bool:
+    """Whether a setting is a word or a number, and not a table."""
+    return isinstance(value, (bool, int, float, str))
 
 
 def key_of(label: str) -> str:
@@ -177,7 +187,7 @@ def looks(things: Iterable[object], known: Mapping[str, Look] = REGISTERED) -> l
         if found is None:
             number = free[sum(w is None for w in wanted[:place]) % len(free)]
             found = Look(CYCLE[number], MARKERS[number % len(MARKERS)], LINES[place % len(LINES)])
-        others = ((marker, line) for marker in MARKERS for line in LINES)
+        others = ((marker, line) for marker in (found.marker, *MARKERS) for line in LINES)
         while found in result:
             found = Look(found.color, *next(others))
         result.append(found)

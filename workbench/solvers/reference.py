@@ -51,7 +51,7 @@ def reference(
     def slope(clock: float, flat: np.ndarray) -> np.ndarray:
         y = torch.from_numpy(flat.copy()).view(x.shape)
         if in_time:
-            return counted.velocity(y.to(x.device), clock).cpu().numpy().ravel()
+            return counted.velocity(y.to(x.device), float(clock)).cpu().numpy().ravel()
         t = min(schedule.inverse_log_snr(clock), schedule.t_max)
         alpha, sigma = schedule.alpha(t), schedule.sigma(t)
         return (counted.noise((alpha * y).to(x.device), t) * (-sigma / alpha)).cpu().numpy().ravel()

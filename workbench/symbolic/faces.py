@@ -17,9 +17,7 @@ turning = f"{sp.latex(wronskian)} is not 0"
 STATEMENTS = (
     Statement("data-from-noise", x0, (x - sigma * eps) / alpha, noisy, note="Subtract the noise, undo the shrinking."),
     Statement("noise-from-data", eps, (x - alpha * x0) / sigma, noisy, note="What is not signal is noise."),
-    Statement(
-        "data-from-score", x0, (x + sigma**2 * score) / alpha, noisy, note="The score points from x to the data."
-    ),
+    Statement("data-from-score", x0, (x + sigma**2 * score) / alpha, noisy, note="The score points from x to the data."),
     Statement("score-from-data", score, (alpha * x0 - x) / sigma**2, noisy, note="The same, solved for the score."),
     Statement(
         "data-from-velocity",

@@ -79,7 +79,7 @@ STATEMENTS = (
     ),
     Statement(
         "ddim-pales-every-mode-alike",
-        sp.integrate(spacing * rho * variance / (2 * (variance + rho**2) ** 2), (rho, 0, sp.oo)),
+        sp.Integral(spacing * rho * variance / (2 * (variance + rho**2) ** 2), (rho, 0, sp.oo)),
         spacing / 4,
         note="With steps equal in log rho, DDIM scales every mode by about exp(-c/4), whatever its variance.",
     ),

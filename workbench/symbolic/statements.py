@@ -45,9 +45,7 @@ class Statement:
         for simplify in (sp.simplify, _by_roots, sp.trigsimp):
             if simplify(difference) == 0:
                 return self
-        raise AssertionError(
-            f"{self.name}: holds at the points tried, but is not proved; left over: {sp.simplify(difference)}"
-        )
+        raise AssertionError(f"{self.name}: holds at the points tried, but is not proved; left over: {sp.simplify(difference)}")
 
     def _spot_check(self, difference: sp.Expr) -> None:
         draw = random.Random(self.name)
