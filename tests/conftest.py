@@ -1,0 +1,6 @@
+"""Shared settings; being here also lets every test module import ``helpers``."""
+
+from hypothesis import settings
+
+settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
+settings.load_profile("quick")

@@ -1,0 +1,121 @@
+"""What the tests of the core compare against: schedules in 50 digits, and laws whose answers are known in closed form.
+
+Nothing here calls the conversions or the schedules' own formulas: all four faces of a law are written out separately.
+"""
+
+import math
+
+import mpmath
+import numpy as np
+import torch
+
+from workbench.denoiser import Denoiser
+from workbench.schedules import VE, VP, Cosine, DiscreteVP, Rectified
+
+SCHEDULES = (VP(), Cosine(), VE(), Rectified(), DiscreteVP.linear())
+SINGULAR_START = (Cosine(), Rectified())  # alpha = 0 at t = 1
+PRESERVING = (VP(), Cosine(), DiscreteVP.linear())
+POINT, STANDARD, T1 = ((1.0,), (0.7,), (0.0,)), ((1.0,), (0.0,), (1.0,)), ((0.4, 0.6), (-1.5, 1.0), (0.6, 0.8))
+
+
+def name(value) -> str:
+    """The class name, as a test id."""
+    return type(value).__name__
+
+
+def label(solver) -> str:
+    """A solver with its settings but without its tableau, as a test id."""
+    settings = {key: value for key, value in vars(solver).items() if key in ("variable", "eta", "variance", "churn")}
+    return f"{name(solver)}-{'-'.join(map(str, settings.values()))}"
+
+
+def linear_table(levels: int = 1000) -> np.ndarray:
+    """DDPM's alphas_cumprod."""
+    return np.cumprod(1 - np.linspace(1e-4, 0.02, levels))
+
+
+def mp_levels(schedule, t) -> tuple[mpmath.mpf, mpmath.mpf]:
+    """alpha and sigma from the textbook definition of each schedule, in 50 digits."""
+    with mpmath.workdps(50):
+        t = mpmath.mpf(t)
+        if isinstance(schedule, VE):
+            return mpmath.mpf(1), t
+        if isinstance(schedule, Rectified):
+            return 1 - t, t
+        if isinstance(schedule, VP):
+            low, high = mpmath.mpf(schedule.beta_min), mpmath.mpf(schedule.beta_max)
+            alpha = mpmath.exp(-(low * t + (high - low) * t**2 / 2) / 2)
+        elif isinstance(schedule, Cosine):
+            s = mpmath.mpf(schedule.offset)
+            alpha = mpmath.cos(mpmath.pi / 2 * (t + s) / (1 + s)) / mpmath.cos(mpmath.pi / 2 * s / (1 + s))
+        else:
+            table = schedule.alphas_cumprod
+            place = t * len(table)
+            k = min(int(place), len(table) - 1)
+            left, right = (mpmath.mpf(table[k - 1]) if k else mpmath.mpf(1)), mpmath.mpf(table[k])
+            alpha = mpmath.sqrt(left) ** (1 - (place - k)) * mpmath.sqrt(right) ** (place - k)
+        return alpha, mpmath.sqrt(1 - alpha**2)
+
+
+def levels(schedule, t) -> tuple[float, float]:
+    """The same as floats."""
+    return tuple(float(value) for value in mp_levels(schedule, t))
+
+
+def lam(schedule, t) -> float:
+    """Half the log signal-to-noise ratio, as a float."""
+    alpha, sigma = mp_levels(schedule, t)
+    return float(mpmath.log(alpha / sigma))
+
+
+def times(schedule, n: int = 7) -> list[float]:
+    """n times, geometric on VE and even elsewhere, from t_last to t_first, ends included."""
+    if isinstance(schedule, VE):
+        return np.geomspace(schedule.t_last, schedule.t_first, n).tolist()
+    return np.linspace(schedule.t_last, schedule.t_first, n).tolist()
+
+
+class Mixture(Denoiser):
+    """Every coordinate is an independent draw from sum_k w_k N(m_k, s_k^2); all five predictions in closed form."""
+
+    def __init__(self, schedule, law=T1, predicts: str = "data") -> None:
+        self.schedule, self.law, self.predicts = schedule, law, predicts
+
+    def answer(self, target: str, x, t):
+        """One face, from alpha, sigma and their derivatives alone."""
+        shape = (-1, *[1] * (x.ndim - 1)) if isinstance(t, torch.Tensor) and t.ndim else ()
+        get = lambda value: torch.as_tensor(value, dtype=x.dtype).reshape(shape)  # noqa: E731
+        s = self.schedule
+        alpha, sigma, up, rise = (get(part(t)) for part in (s.alpha, s.sigma, s.d_alpha, s.d_sigma))
+        weights, means, stds = (torch.tensor(part, dtype=x.dtype) for part in self.law)
+        alpha, sigma = alpha[..., None], sigma[..., None]
+        variance = alpha**2 * stds**2 + sigma**2
+        off = x[..., None] - alpha * means
+        chance = torch.softmax(weights.log() - 0.5 * variance.log() - 0.5 * off**2 / variance, dim=-1)
+        data = (chance * (means + alpha * stds**2 / variance * off)).sum(-1)
+        noise = (chance * sigma / variance * off).sum(-1)
+        alpha, sigma = alpha[..., 0], sigma[..., 0]
+        return {
+            "data": lambda: data,
+            "noise": lambda: noise,
+            "score": lambda: -(chance / variance * off).sum(-1),
+            "velocity": lambda: up * data + rise * noise,
+            "v": lambda: alpha * noise - sigma * data,
+        }[target]()
+
+    def predict(self, x, t):
+        return self.answer(self.predicts, x, t)
+
+
+def log_density(law, alpha: float, sigma: float, x: torch.Tensor) -> torch.Tensor:
+    """log q_t(x) of one coordinate under a 1-D mixture."""
+    weights, means, stds = (torch.tensor(part, dtype=x.dtype) for part in law)
+    variance = alpha**2 * stds**2 + sigma**2
+    off = x[..., None] - alpha * means
+    return torch.logsumexp(weights.log() - 0.5 * (2 * math.pi * variance).log() - 0.5 * off**2 / variance, -1)
+
+
+def gaussian_flow(schedule, mean: float, std: float, x, t, s):
+    """Where the probability flow carries x from t to s when the data are N(mean, std^2)."""
+    (a, b), (c, d) = levels(schedule, t), levels(schedule, s)
+    return c * mean + math.sqrt((c * c * std * std + d * d) / (a * a * std * std + b * b)) * (x - a * mean)

@@ -1,0 +1,176 @@
+"""Trained networks as denoisers: plain, preconditioned as in EDM, or borrowed from Hugging Face diffusers."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from workbench.denoiser import Denoiser, Time, as_time, check_predicts, per_sample
+from workbench.schedules import VE, DiscreteVP, Rectified, Schedule
+
+
+def _network_times(value: float | Tensor, x: Tensor) -> Tensor:
+    """The (batch,) tensor of times, in the dtype and on the device of x, that networks expect."""
+    if isinstance(value, Tensor):
+        return value.to(device=x.device, dtype=x.dtype)
+    return torch.full((len(x),), value, dtype=x.dtype, device=x.device)
+
+
+def _checked(out: Any, x: Tensor, net: Any) -> Tensor:
+    if not isinstance(out, Tensor):
+        raise TypeError(
+            f"{type(net).__name__} returned {type(out).__name__}; a network must return one tensor shaped as x: "
+            "wrap it (for a diffusers model use wb.from_diffusers)"
+        )
+    if out.shape != x.shape:
+        raise ValueError(
+            f"{type(net).__name__} returned shape {tuple(out.shape)} for x of shape {tuple(x.shape)}; they must be equal "
+            "(a network that also learns the variance returns twice the channels: split its output)"
+        )
+    return out
+
+
+@dataclass(frozen=True)
+class NetworkDenoiser(Denoiser):
+    """Adapt ``net(x, times)`` or, with a condition, ``net(x, times, condition)``.
+
+    Args:
+        net: takes (batch, \\*shape) and a (batch,) tensor of times, returns a tensor shaped as x.
+        schedule: the schedule it was trained on.
+        predicts: what it predicts: "data", "noise", "score", "velocity" (dx_t/dt), or "v" (alpha eps - sigma x_0).
+        time: maps schedule time to what the network takes as time, e.g. ``DiscreteVP.level``; None passes t itself.
+        condition: bound by :meth:`given`.
+
+    Raises:
+        ValueError, TypeError: for an unknown ``predicts``, or an output that is no tensor or not shaped as x.
+    """
+
+    net: Callable[..., Tensor]
+    schedule: Schedule
+    predicts: str = "noise"
+    time: Callable | None = None
+    condition: Any = None
+
+    def __post_init__(self) -> None:
+        check_predicts(self.predicts)
+
+    def given(self, condition: Any) -> "NetworkDenoiser":
+        """The same network with its third argument bound, e.g. to class labels (batch,)."""
+        return replace(self, condition=condition)
+
+    def predict(self, x: Tensor, t: Time) -> Tensor:
+        """Call the network."""
+        t = as_time(t, len(x))
+        times = _network_times(t if self.time is None else self.time(t), x)
+        out = self.net(x, times) if self.condition is None else self.net(x, times, self.condition)
+        return _checked(out, x, self.net)
+
+
+@dataclass(frozen=True)
+class EDMDenoiser(Denoiser):
+    """EDM's preconditioning around a raw network F, on any schedule.
+
+    With rho = sigma / alpha and y = x / alpha,
+
+        data = c_skip y + c_out F(c_in y, log(rho) / 4),   c_skip = s^2 / (rho^2 + s^2),  c_out = rho s / sqrt(rho^2 + s^2),
+        c_in = 1 / sqrt(rho^2 + s^2),
+
+    so that F sees unit variance and predicts a target of unit variance when the data's standard deviation is s.  Written in x, no
+    factor diverges where alpha = 0.  With F = 0 it is exactly the denoiser of N(0, s^2 I).  Paper: ``karras2022edm``.
+
+    Args:
+        net: F(x, times[, condition]), times being log(rho) / 4 of shape (batch,) (at alpha = 0: its value at
+            ``schedule.t_first``).
+        sigma_data: s, the standard deviation of the data (0.5 for images in [-1, 1]).
+
+    Raises:
+        ValueError: for sigma_data that is not positive, or an output not shaped as x.
+    """
+
+    net: Callable[..., Tensor]
+    sigma_data: float = 0.5
+    schedule: Schedule = VE()
+    condition: Any = None
+    predicts = "data"
+    paper = "karras2022edm"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.sigma_data < math.inf:
+            raise ValueError(f"sigma_data must be positive, got {self.sigma_data}")
+
+    def given(self, condition: Any) -> "EDMDenoiser":
+        """The same network with its third argument bound."""
+        return replace(self, condition=condition)
+
+    def predict(self, x: Tensor, t: Time) -> Tensor:
+        """c_skip y + c_out F(c_in y, c_noise)."""
+        t = as_time(t, len(x))
+        alpha, sigma, s = self.schedule.alpha(t), self.schedule.sigma(t), self.sigma_data
+        norm = sigma * sigma + (alpha * s) ** 2
+        root = norm.sqrt() if isinstance(norm, Tensor) else math.sqrt(norm)
+        times = _network_times(self._clock(t), x)
+        scaled = x * per_sample(1 / root, x)
+        out = self.net(scaled, times) if self.condition is None else self.net(scaled, times, self.condition)
+        return per_sample(s * s * alpha / norm, x) * x + per_sample(s * sigma / root, x) * _checked(out, x, self.net)
+
+    def _clock(self, t: float | Tensor) -> float | Tensor:
+        """log(rho) / 4, and at alpha = 0, where that is infinite, its value at t_first: a network cannot digest infinity."""
+        lam = self.schedule.log_snr(t)
+        if isinstance(lam, Tensor):
+            return -0.25 * torch.where(lam == -math.inf, self.schedule.log_snr(self.schedule.t_first), lam)
+        return -0.25 * (self.schedule.log_snr(self.schedule.t_first) if lam == -math.inf else lam)
+
+
+def from_diffusers(unet: Any, scheduler: Any) -> NetworkDenoiser:
+    """Adapt a Hugging Face model and the scheduler it was trained with, e.g. ``google/ddpm-cifar10-32``.
+
+    The noise schedule comes from ``scheduler.alphas_cumprod`` (:class:`~workbench.schedules.DiscreteVP`), or is
+    :class:`~workbench.schedules.Rectified` for a flow-matching scheduler; the kind of prediction from ``scheduler.config``.
+
+    Raises:
+        TypeError: when the scheduler has neither an ``alphas_cumprod`` table nor a flow-matching configuration.
+        ValueError: for a kind of prediction that is not known.
+    """
+    config = getattr(scheduler, "config", {})
+    levels = int(config.get("num_train_timesteps", 1000))
+    if hasattr(scheduler, "alphas_cumprod"):
+        schedule, kind = DiscreteVP(scheduler.alphas_cumprod), config.get("prediction_type", "epsilon")
+        known = {"epsilon": "noise", "sample": "data", "v_prediction": "v"}
+        time = schedule.level
+    elif "FlowMatch" in type(scheduler).__name__:
+        schedule, kind = Rectified(), config.get("prediction_type", "flow_prediction")
+        known = {"flow_prediction": "velocity"}
+        time = _Times(float(levels))
+    else:
+        raise TypeError(
+            f"{type(scheduler).__name__} has no alphas_cumprod and is no flow-matching scheduler; "
+            "build NetworkDenoiser(net, schedule, predicts=..., time=...) by hand"
+        )
+    if kind not in known:
+        raise ValueError(f"prediction_type {kind!r} is not known; it is one of {', '.join(known)}")
+    return NetworkDenoiser(_Sample(unet), schedule, predicts=known[kind], time=time)
+
+
+@dataclass(frozen=True)
+class _Times:
+    """t -> factor * t."""
+
+    factor: float
+
+    def __call__(self, t: Float[Tensor, "batch"] | float):
+        return self.factor * t
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Call a diffusers model and take its ``sample``; a condition goes in as class labels."""
+
+    unet: Any
+
+    def __call__(self, x: Tensor, times: Tensor, labels: Tensor | None = None) -> Tensor:
+        kwargs = {} if labels is None else {"class_labels": labels}
+        return self.unet(x, times, **kwargs).sample

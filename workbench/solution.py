@@ -1,0 +1,63 @@
+"""What a sampling run returns, and how its model calls are counted."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from workbench.denoiser import Denoiser
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a sampling run returns.
+
+    Attributes:
+        x: the state at ``grid[-1]``, (batch, \\*shape).
+        xs: the states at all grid points, (points, batch, \\*shape), or None unless ``trajectory=True``.
+        grid: the times, (points,) float64.
+        evaluations: calls of the model (a batch is one call).
+        solver: the solver used (``wb.cite`` reads it).
+        model_cost: network calls per evaluation (2 for a guided model).
+    """
+
+    x: Tensor
+    xs: Tensor | None
+    grid: Tensor
+    evaluations: int | Tensor
+    solver: Any
+    model_cost: int = 1
+
+    @property
+    def network_calls(self) -> int | Tensor:
+        """evaluations times the model's cost."""
+        return self.evaluations * self.model_cost
+
+
+class Counted:
+    """A model that counts the calls of its faces."""
+
+    __slots__ = ("calls", "model", "predicts", "schedule")
+
+    def __init__(self, model: Denoiser) -> None:
+        self.model, self.schedule, self.predicts, self.calls = model, model.schedule, model.predicts, 0
+
+    def data(self, x: Tensor, t) -> Tensor:
+        """Count, then ask."""
+        self.calls += 1
+        return self.model.data(x, t)
+
+    def noise(self, x: Tensor, t) -> Tensor:
+        """Count, then ask."""
+        self.calls += 1
+        return self.model.noise(x, t)
+
+    def score(self, x: Tensor, t) -> Tensor:
+        """Count, then ask."""
+        self.calls += 1
+        return self.model.score(x, t)
+
+    def velocity(self, x: Tensor, t) -> Tensor:
+        """Count, then ask."""
+        self.calls += 1
+        return self.model.velocity(x, t)

@@ -1,0 +1,148 @@
+"""The only sampling loop in the package.
+
+A solver plans the whole grid once, in float64; then every step is a few fused multiply-adds.  ``solve`` owns what all solvers
+share: both singular ends of the grid, the counting of evaluations, the noise, the trajectory.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from workbench.denoiser import Denoiser
+from workbench.draws import Generators, check_generators, normal
+from workbench.schedules import Schedule
+from workbench.solution import Counted, Solution
+from workbench.solvers.base import Solver
+
+
+def solve(
+    model: Denoiser,
+    x: Float[Tensor, "batch *shape"],
+    grid: Float[Tensor, "points"] | Sequence[float],
+    solver: Solver,
+    *,
+    generator: Generators | None = None,
+    trajectory: bool = False,
+    progress: bool = False,
+    callback: Callable[[int, float, Tensor], None] | None = None,
+    differentiable: bool = False,
+) -> Solution:
+    """Carry the state ``x`` at ``grid[0]`` to ``grid[-1]``.
+
+    * ``grid[-1] == 0`` means: take every other step, then finish with the data prediction (one evaluation, no noise).
+    * alpha = 0 at ``grid[0]``: the first step is x <- (sigma_s / sigma_t) x + alpha_s data(x, t); the solver starts after it.
+    * Solvers with ``regular_ends`` on this schedule take both ends themselves.
+    * An increasing grid (inversion: from data to noise) is for deterministic solvers and starts above 0.
+    * float16 and bfloat16 states are sampled in float32 and handed back in their own dtype.
+
+    Args:
+        model: what to sample; times are those of ``model.schedule``.
+        x: the state at grid[0] (for a fresh sample ``model.schedule.prior(shape, grid[0], generator=...)``).
+        grid: strictly monotone times, at least two.
+        solver: one of ``wb.solvers``.
+        generator: a ``torch.Generator``, or a list with one per sample (then no draw depends on the rest of the batch).
+        trajectory: keep the state at every grid point.
+        progress: show a progress bar.
+        callback: called as ``callback(i, t, x)`` after step i (from 0), which arrived at time t in state x.
+        differentiable: keep the graph (otherwise runs without gradients).
+
+    Raises:
+        ValueError, TypeError: for a bad state, grid, solver or generator, before the model is called.
+    """
+    solver = _checked_solver(solver)
+    times = _checked_grid(grid, model.schedule, solver)
+    _checked_state(x)
+    if solver.stochastic:
+        check_generators(generator, len(x), type(solver).__name__)
+    counted = Counted(model)
+    with torch.set_grad_enabled(differentiable and torch.is_grad_enabled()):
+        state = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        steps = _steps(counted, times, solver, state, generator)
+        if progress:
+            from tqdm.auto import tqdm
+
+            steps = tqdm(steps, total=len(times) - 1, desc=type(solver).__name__)
+        states = [state] if trajectory else None
+        for i, state in enumerate(steps):
+            if states is not None:
+                states.append(state)
+            if callback is not None:
+                callback(i, times[i + 1], state)
+        xs = None if states is None else torch.stack(states).to(x.dtype)
+        grid_out = torch.tensor(times, dtype=torch.float64)
+        return Solution(state.to(x.dtype), xs, grid_out, counted.calls, solver, getattr(model, "cost", 1))
+
+
+def _steps(model: Counted, times: list[float], solver: Solver, x: Tensor, generator):
+    """Yield the state at times[1], times[2], ...: singular start, planned rows, singular end."""
+    schedule, todo = model.schedule, times
+    own_ends = solver.regular_ends(schedule)
+    finish = times[-1] == 0 and not own_ends
+    if finish:
+        todo = todo[:-1]
+    if not own_ends and len(todo) > 1 and schedule.alpha(todo[0]) == 0:
+        now, after = todo[0], todo[1]
+        x = (schedule.sigma(after) / schedule.sigma(now) * x).add_(model.data(x, now), alpha=schedule.alpha(after))
+        todo = todo[1:]
+        yield x
+    if len(todo) > 1:
+
+        def draw(like: Tensor) -> Tensor:
+            return normal(like.shape, generator, like.dtype, like.device)
+
+        memory = None
+        for row in _on_device(solver.plan(schedule, torch.tensor(todo, dtype=torch.float64)), x):
+            x, memory = solver.step(model, x, row, memory, draw)
+            yield x
+    if finish:
+        yield model.data(x, todo[-1])
+
+
+def _on_device(rows: Sequence[Any], x: Tensor) -> Sequence[Any]:
+    """Move the tensors that a plan may hold (coefficients shaped as a sample) to the state's device and dtype, once."""
+    if not any(isinstance(entry, Tensor) for row in rows for entry in row):
+        return rows
+    return [row._replace(**{name: v.to(x) for name, v in row._asdict().items() if isinstance(v, Tensor)}) for row in rows]
+
+
+def _checked_solver(solver: Any) -> Solver:
+    if isinstance(solver, type):
+        raise TypeError(f"solver is the class {solver.__name__}; pass an instance: {solver.__name__}()")
+    if not (hasattr(solver, "plan") and hasattr(solver, "step")):
+        raise TypeError(f"solver must have plan() and step(), got {type(solver).__name__}; choose one of wb.solvers.ALL")
+    return solver
+
+
+def _checked_state(x: Any) -> None:
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        got = f"dtype {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+        raise TypeError(f"the state must be a floating-point tensor (batch, *shape), got {got}")
+    if x.ndim < 2:
+        raise ValueError(f"the state needs a batch axis and at least one more, got shape {tuple(x.shape)}; use x[None]")
+
+
+def _checked_grid(grid: Any, schedule: Schedule, solver: Solver) -> list[float]:
+    times = torch.as_tensor(grid, dtype=torch.float64).cpu()
+    if times.ndim != 1 or len(times) < 2:
+        raise ValueError(f"a grid is a 1-D tensor of at least two times, got shape {tuple(times.shape)}; see wb.grids")
+    step = times.diff()
+    if not bool(times.isfinite().all()) or not (bool((step < 0).all()) or bool((step > 0).all())):
+        raise ValueError(f"a grid must decrease strictly from noise to data (or increase, to invert), got {times.tolist()}")
+    low, high = min(times[0], times[-1]).item(), max(times[0], times[-1]).item()
+    if low < 0 or high > schedule.t_max:
+        raise ValueError(f"the grid covers [{low}, {high}], but {type(schedule).__name__} is defined on [0, {schedule.t_max}]")
+    if step[0] > 0:
+        if solver.stochastic:
+            raise ValueError(
+                f"the grid increases (inversion), but {type(solver).__name__} is stochastic; use a deterministic solver"
+            )
+        if low == 0:
+            raise ValueError(f"the grid increases from 0, where sigma = 0; start the inversion at t_last = {schedule.t_last}")
+        if schedule.alpha(high) == 0:
+            raise ValueError(
+                f"the grid increases to t = {high}, where alpha = 0; stop the inversion at t_first = {schedule.t_first}"
+            )
+    return times.tolist()

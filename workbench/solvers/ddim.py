@@ -1,0 +1,74 @@
+"""DDIM: hold the data prediction still for one step.  Deterministic, or with as much fresh noise as eta asks for.
+
+    x_s = alpha_s data + sqrt(sigma_s^2 - s_eta^2) noise + s_eta z,    s_eta = eta sigma_s sqrt(1 - exp(-2 h)),   h = lambda_s - lambda_t.
+
+eta = 0 solves the probability-flow ODE exactly where the data prediction is constant; eta = 1 is DDPM's posterior.  The formula
+for s_eta is right on every schedule (the textbook's own form holds on variance-preserving ones only).
+Book: ``foundations/following_the_flow_back``.  Paper: ``song2021ddim``.
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from torch import Tensor
+
+from workbench.solvers.base import Solver
+
+
+class Weights(NamedTuple):
+    """One step, x_s = x * x_t + data * data_t + noise * z (float64 scalars)."""
+
+    t: float
+    x: float
+    data: float
+    noise: float
+
+
+@dataclass(frozen=True)
+class DDIM(Solver):
+    """First order, one evaluation a step.
+
+    Args:
+        eta: 0 (deterministic) to 1 (all the noise of the ancestral sampler).
+
+    Raises:
+        ValueError: for eta outside [0, 1].
+    """
+
+    eta: float = 0.0
+    order = 1
+    evaluations_per_step = 1
+    paper = "song2021ddim"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.eta <= 1:
+            raise ValueError(f"eta must lie in [0, 1], got {self.eta}; 0 is deterministic, 1 is ancestral")
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether any noise is drawn."""
+        return self.eta > 0
+
+    def plan(self, schedule, grid) -> list[Weights]:
+        """The three weights of every step."""
+        times, rows = grid.tolist(), []
+        for t, s in pairwise(times):
+            h = schedule.log_snr(s) - schedule.log_snr(t)
+            lost = self.eta**2 * math.expm1(-2 * h) if self.eta else 0.0  # minus the part of sigma_s^2 drawn afresh
+            kept = 0.5 * math.log1p(lost) if lost > -1 else -math.inf
+            rows.append(
+                Weights(
+                    t,
+                    x=schedule.sigma(s) / schedule.sigma(t) * math.exp(kept),
+                    data=-schedule.alpha(s) * math.expm1(kept - h),
+                    noise=schedule.sigma(s) * math.sqrt(-lost),
+                )
+            )
+        return rows
+
+    def step(self, model, x: Tensor, row: Weights, memory, draw) -> tuple[Tensor, None]:
+        """Two multiply-adds, and one more where noise is drawn."""
+        out = (row.x * x).add_(model.data(x, row.t), alpha=row.data)
+        return (out.add_(draw(x), alpha=row.noise) if row.noise else out), None
