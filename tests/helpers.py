@@ -49,10 +49,11 @@ def mp_levels(schedule, t) -> tuple[mpmath.mpf, mpmath.mpf]:
             s = mpmath.mpf(schedule.offset)
             alpha = mpmath.cos(mpmath.pi / 2 * (t + s) / (1 + s)) / mpmath.cos(mpmath.pi / 2 * s / (1 + s))
         else:
-            table = [mpmath.mpf(1), *map(mpmath.mpf, schedule.alphas_cumprod)]
-            place = t * (len(table) - 1)
-            k = min(int(place), len(table) - 2)
-            alpha = mpmath.sqrt(table[k]) ** (1 - (place - k)) * mpmath.sqrt(table[k + 1]) ** (place - k)
+            table = schedule.alphas_cumprod
+            place = t * len(table)
+            k = min(int(place), len(table) - 1)
+            left, right = (mpmath.mpf(table[k - 1]) if k else mpmath.mpf(1)), mpmath.mpf(table[k])
+            alpha = mpmath.sqrt(left) ** (1 - (place - k)) * mpmath.sqrt(right) ** (place - k)
         return alpha, mpmath.sqrt(1 - alpha**2)
 
 

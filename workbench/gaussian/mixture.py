@@ -47,7 +47,7 @@ class MixtureDenoiser(Law):
         TypeError, ValueError: for weights that are not positive and finite, or counts and dimensions that do not match.
     """
 
-    weights: Tensor
+    weights: Tensor | Sequence[float | int]
     means: Tensor
     covariances: Covariance | Tensor | float | int | Sequence[Covariance | Tensor | float | int]
     schedule: Schedule
@@ -56,7 +56,7 @@ class MixtureDenoiser(Law):
     def __post_init__(self) -> None:
         check_schedule(self.schedule, "MixtureDenoiser")
         means = checked_mean(self.means, "MixtureDenoiser")
-        weights = torch.as_tensor(self.weights).detach().to("cpu").to(torch.float64)
+        weights = torch.as_tensor(self.weights, dtype=torch.float64).detach().cpu()
         if means.ndim < 2 or weights.shape != means.shape[:1]:
             raise ValueError(
                 f"MixtureDenoiser needs weights (K,) and means (K, *shape), got {tuple(weights.shape)} and {tuple(means.shape)}"
