@@ -47,7 +47,7 @@ class MixtureDenoiser(Law):
         TypeError, ValueError: for weights that are not positive and finite, or counts and dimensions that do not match.
     """
 
-    weights: Tensor
+    weights: Tensor | Sequence[float | int]
     means: Tensor
     covariances: Covariance | Tensor | float | int | Sequence[Covariance | Tensor | float | int]
     schedule: Schedule
@@ -56,15 +56,13 @@ class MixtureDenoiser(Law):
     def __post_init__(self) -> None:
         check_schedule(self.schedule, "MixtureDenoiser")
         means = checked_mean(self.means, "MixtureDenoiser")
-        weights = torch.as_tensor(self.weights).detach().to("cpu").to(torch.float64)
+        weights = torch.as_tensor(self.weights, dtype=torch.float64).detach().cpu()
         if means.ndim < 2 or weights.shape != means.shape[:1]:
             raise ValueError(
                 f"MixtureDenoiser needs weights (K,) and means (K, *shape), got {tuple(weights.shape)} and {tuple(means.shape)}"
             )
         if not bool(((weights > 0) & weights.isfinite()).all()):
-            raise ValueError(
-                f"MixtureDenoiser needs positive, finite weights, got {weights.tolist()}; leave out empty components"
-            )
+            raise ValueError(f"MixtureDenoiser needs positive, finite weights, got {weights.tolist()}; leave out empty components")
         object.__setattr__(self, "means", means)
         object.__setattr__(self, "weights", weights / weights.sum())
         object.__setattr__(self, "covariances", _each(self.covariances, len(weights), means[0].numel()))
@@ -202,9 +200,7 @@ def _each(given, count: int, dim: int) -> tuple[Covariance, ...]:
     if not isinstance(given, Sequence):
         return (as_covariance(given, dim),) * count
     if len(given) != count:
-        raise ValueError(
-            f"MixtureDenoiser got {len(given)} covariances for {count} components; give one each, or one for all"
-        )
+        raise ValueError(f"MixtureDenoiser got {len(given)} covariances for {count} components; give one each, or one for all")
     seen: list[tuple] = []
     out = []
     for one in given:
