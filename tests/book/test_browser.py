@@ -94,7 +94,7 @@ def test_sliders_move_by_mouse_and_keyboard(page, visit):
 @pytest.mark.parametrize("page", CHAPTERS)
 def test_predictions_open_and_progress_is_kept(page, visit):
     seen = visit(page)
-    answer = seen.page.locator(".wb-predict details").first
+    answer = seen.page.locator("details.wb-predict, .wb-predict details").first
     assert not answer.evaluate("d => d.open")
     answer.locator("summary").press("Enter")
     assert answer.evaluate("d => d.open")
