@@ -9,7 +9,7 @@ from workbench.plots.style import SCHEDULES, look
 
 def test_schedules_shows_ve_whose_time_has_no_end():
     plot = wb.plots.schedules([wb.schedules.VP(), wb.schedules.VE()])
-    assert "VE: alpha 1 to 1, sigma 0.08 to 80" in plot.alt
+    assert "VE: alpha 1 to 1, sigma 0.002 to 80" in plot.alt
 
 
 def test_a_schedule_keeps_its_look_in_every_figure():

@@ -89,7 +89,7 @@ def test_schedules_and_grids_of_the_package():
     assert "VP, Cosine, VE and Rectified" in plot.alt
     assert "sigma 0.002 to 80" in plot.alt
     vp = every[0]
-    grids = {"log-SNR": wb.grids.log_snr(vp, 8, stop=0), "uniform": wb.grids.uniform(vp, 4, stop=1e-3)}
+    grids = {"log-SNR": wb.grids.log_snr(vp, 8, stop=0.0), "uniform": wb.grids.uniform(vp, 4, stop=1e-3)}
     assert "log-SNR: 8 steps from 1 to 0" in plots.grid_points(grids, schedule=vp).alt
 
 

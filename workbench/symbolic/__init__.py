@@ -3,10 +3,12 @@
 ``ALL`` holds every ``Statement``; ``statement(name)`` finds one. ``statement("tweedie").check()`` proves it.
 """
 
-from workbench.symbolic import faces, flow, gaussian, schedules, steps
+from workbench.symbolic import faces, flow, gaussian, numerics, schedules, steps
 from workbench.symbolic.statements import Statement
 
-ALL: tuple[Statement, ...] = tuple(item for topic in (faces, gaussian, schedules, flow, steps) for item in topic.STATEMENTS)
+ALL: tuple[Statement, ...] = tuple(
+    item for topic in (faces, gaussian, schedules, flow, steps, numerics) for item in topic.STATEMENTS
+)
 """Every statement of the book."""
 
 
@@ -18,4 +20,4 @@ def statement(name: str) -> Statement:
     raise ValueError(f"no statement {name!r}; there are {', '.join(item.name for item in ALL)}")
 
 
-__all__ = ["ALL", "Statement", "faces", "flow", "gaussian", "schedules", "statement", "steps"]
+__all__ = ["ALL", "Statement", "faces", "flow", "gaussian", "numerics", "schedules", "statement", "steps"]
