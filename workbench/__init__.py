@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from workbench import denoiser, grids, network, schedules, solvers
+from workbench.cite import cite
+from workbench.claim import claim, quoted, recorded
 from workbench.denoiser import Denoiser, Guided, Rescheduled
 from workbench.network import EDMDenoiser, NetworkDenoiser, from_diffusers
 from workbench.solution import Solution
@@ -14,7 +16,7 @@ from workbench.solve import solve
 
 __version__ = "0.1.0"
 
-_LATER = ("artifacts", "checks", "data", "gaussian", "metrics", "plots", "symbolic")
+_LATER = ("artifacts", "characters", "checks", "data", "gaussian", "metrics", "plots", "symbolic")
 
 __all__ = [
     "Denoiser",
@@ -24,10 +26,14 @@ __all__ = [
     "Rescheduled",
     "Solution",
     "__version__",
+    "cite",
+    "claim",
     "denoiser",
     "from_diffusers",
     "grids",
     "network",
+    "quoted",
+    "recorded",
     "schedules",
     "solve",
     "solvers",
@@ -35,7 +41,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from workbench import artifacts, checks, data, gaussian, metrics, plots, symbolic
+    from workbench import artifacts, characters, checks, data, gaussian, metrics, plots, symbolic  # noqa: F401
 
 
 def __getattr__(name: str):

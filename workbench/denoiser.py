@@ -90,9 +90,7 @@ def as_time(t: Time, batch: int) -> float | Tensor:
         if t.ndim == 0:
             return float(t)
         if t.shape != (batch,):
-            raise ValueError(
-                f"t has shape {tuple(t.shape)}; it needs to be a float or a ({batch},) tensor, one time per sample"
-            )
+            raise ValueError(f"t has shape {tuple(t.shape)}; it needs to be a float or a ({batch},) tensor, one time per sample")
         return t.to(torch.float64) if t.device.type != "mps" else t.cpu().to(torch.float64)
     return float(t)
 

@@ -32,6 +32,4 @@ def check_generators(generator: Generators | None, batch: int, needed_by: str) -
     if not isinstance(generator, Sequence) or not all(isinstance(one, torch.Generator) for one in generator):
         raise TypeError(f"generator must be a torch.Generator or a list of them, got {type(generator).__name__}")
     if len(generator) != batch:
-        raise ValueError(
-            f"got {len(generator)} generators for a batch of {batch}; pass one generator, or one for each sample"
-        )
+        raise ValueError(f"got {len(generator)} generators for a batch of {batch}; pass one generator, or one for each sample")

@@ -47,9 +47,7 @@ def log_snr(schedule: Schedule, n: int, start: float | None = None, stop: float 
     return _by_log_snr(schedule, n, start, stop, place)
 
 
-def karras(
-    schedule: Schedule, n: int, start: float | None = None, stop: float | None = None, *, rho: float = 7.0
-) -> Grid:
+def karras(schedule: Schedule, n: int, start: float | None = None, stop: float | None = None, *, rho: float = 7.0) -> Grid:
     """Equal steps in (sigma / alpha)^(1 / rho).  Paper: ``karras2022edm`` (rho = 7).
 
     Restarting from the k-th point with n - k steps reproduces the rest of the grid, because the spacing is linear in that power.
@@ -67,9 +65,7 @@ def karras(
     return _by_log_snr(schedule, n, start, stop, place)
 
 
-def exponential(
-    schedule: Schedule, n: int, start: float | None = None, stop: float | None = None, *, power: float = 1.0
-) -> Grid:
+def exponential(schedule: Schedule, n: int, start: float | None = None, stop: float | None = None, *, power: float = 1.0) -> Grid:
     """log(sigma / alpha) falls as ramp^power, ramp from 1 to 0.  power = 1 is :func:`log_snr`; larger powers crowd the clean end.
 
     Paper: ``karras2022edm`` (as extended in its community implementations under the name polyexponential).
@@ -96,9 +92,7 @@ def cosine_angle(schedule: Schedule, n: int, start: float | None = None, stop: f
     return _from_ratio(schedule, torch.tan(angle), start, stop)
 
 
-def flow_shift(
-    schedule: Schedule, n: int, start: float | None = None, stop: float | None = None, *, shift: float = 3.0
-) -> Grid:
+def flow_shift(schedule: Schedule, n: int, start: float | None = None, stop: float | None = None, *, shift: float = 3.0) -> Grid:
     """Equal steps in u = sigma / (sigma + alpha), then u <- shift u / (1 + (shift - 1) u): sigma / alpha times ``shift``.
 
     The ends are those asked for, after the shift.  On ``Rectified`` from 1 to 0 this is the grid of ``esser2024sd3``.

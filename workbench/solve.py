@@ -66,7 +66,7 @@ def solve(
 
             steps = tqdm(steps, total=len(times) - 1, desc=type(solver).__name__)
         states = [state] if trajectory else None
-        for i, state in enumerate(steps):  # noqa: B020  (the state is handed on, not shadowed)
+        for i, state in enumerate(steps):
             if states is not None:
                 states.append(state)
             if callback is not None:
@@ -105,18 +105,14 @@ def _on_device(rows: Sequence[Any], x: Tensor) -> Sequence[Any]:
     """Move the tensors that a plan may hold (coefficients shaped as a sample) to the state's device and dtype, once."""
     if not any(isinstance(entry, Tensor) for row in rows for entry in row):
         return rows
-    return [
-        row._replace(**{name: v.to(x) for name, v in row._asdict().items() if isinstance(v, Tensor)}) for row in rows
-    ]
+    return [row._replace(**{name: v.to(x) for name, v in row._asdict().items() if isinstance(v, Tensor)}) for row in rows]
 
 
 def _checked_solver(solver: Any) -> Solver:
     if isinstance(solver, type):
         raise TypeError(f"solver is the class {solver.__name__}; pass an instance: {solver.__name__}()")
     if not (hasattr(solver, "plan") and hasattr(solver, "step")):
-        raise TypeError(
-            f"solver must have plan() and step(), got {type(solver).__name__}; choose one of wb.solvers.ALL"
-        )
+        raise TypeError(f"solver must have plan() and step(), got {type(solver).__name__}; choose one of wb.solvers.ALL")
     return solver
 
 
@@ -134,23 +130,17 @@ def _checked_grid(grid: Any, schedule: Schedule, solver: Solver) -> list[float]:
         raise ValueError(f"a grid is a 1-D tensor of at least two times, got shape {tuple(times.shape)}; see wb.grids")
     step = times.diff()
     if not bool(times.isfinite().all()) or not (bool((step < 0).all()) or bool((step > 0).all())):
-        raise ValueError(
-            f"a grid must decrease strictly from noise to data (or increase, to invert), got {times.tolist()}"
-        )
+        raise ValueError(f"a grid must decrease strictly from noise to data (or increase, to invert), got {times.tolist()}")
     low, high = min(times[0], times[-1]).item(), max(times[0], times[-1]).item()
     if low < 0 or high > schedule.t_max:
-        raise ValueError(
-            f"the grid covers [{low}, {high}], but {type(schedule).__name__} is defined on [0, {schedule.t_max}]"
-        )
+        raise ValueError(f"the grid covers [{low}, {high}], but {type(schedule).__name__} is defined on [0, {schedule.t_max}]")
     if step[0] > 0:
         if solver.stochastic:
             raise ValueError(
                 f"the grid increases (inversion), but {type(solver).__name__} is stochastic; use a deterministic solver"
             )
         if low == 0:
-            raise ValueError(
-                f"the grid increases from 0, where sigma = 0; start the inversion at t_last = {schedule.t_last}"
-            )
+            raise ValueError(f"the grid increases from 0, where sigma = 0; start the inversion at t_last = {schedule.t_last}")
         if schedule.alpha(high) == 0:
             raise ValueError(
                 f"the grid increases to t = {high}, where alpha = 0; stop the inversion at t_first = {schedule.t_first}"

@@ -31,7 +31,7 @@ class Schedule(ABC):
     t_first: float
     t_last: float
     regular_ends = False
-    paper = ""
+    paper: str
 
     @abstractmethod
     def _alpha(self, t, m: ModuleType):

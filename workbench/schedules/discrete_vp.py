@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -34,8 +35,8 @@ class DiscreteVP(Schedule):
 
     def __post_init__(self) -> None:
         table = torch.as_tensor(self.alphas_cumprod, dtype=torch.float64).flatten().tolist()
-        falling = all(later < earlier for earlier, later in zip(table, table[1:], strict=False))
-        if not table or not falling or not 0 < table[-1] or not table[0] < 1:
+        falling = all(later < earlier for earlier, later in pairwise(table))
+        if not table or not falling or not table[-1] > 0 or not table[0] < 1:
             raise ValueError(
                 "DiscreteVP needs alphas_cumprod strictly decreasing within (0, 1); got "
                 f"{len(table)} numbers from {table[0] if table else None} to {table[-1] if table else None}; "

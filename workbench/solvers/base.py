@@ -24,7 +24,7 @@ class Solver(ABC):
     order: float
     evaluations_per_step: int
     stochastic: bool = False
-    paper: str = ""
+    paper: str
 
     @abstractmethod
     def plan(self, schedule: Schedule, grid: Float[Tensor, "points"]) -> Sequence[Any]:
@@ -34,9 +34,7 @@ class Solver(ABC):
         """
 
     @abstractmethod
-    def step(
-        self, model: Denoiser, x: Tensor, row: Any, memory: Any, draw: Callable[[Tensor], Tensor]
-    ) -> tuple[Tensor, Any]:
+    def step(self, model: Denoiser, x: Tensor, row: Any, memory: Any, draw: Callable[[Tensor], Tensor]) -> tuple[Tensor, Any]:
         """Return x at the next time, and what the next step needs to know (None at first).
 
         ``draw(x)`` gives standard normal noise shaped as x; it is called only where the row's noise weight is not 0.

@@ -9,6 +9,7 @@ Book: ``foundations/following_the_flow_back``.  Paper: ``song2021ddim``.
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from torch import Tensor
@@ -53,7 +54,7 @@ class DDIM(Solver):
     def plan(self, schedule, grid) -> list[Weights]:
         """The three weights of every step."""
         times, rows = grid.tolist(), []
-        for t, s in zip(times, times[1:], strict=False):
+        for t, s in pairwise(times):
             h = schedule.log_snr(s) - schedule.log_snr(t)
             lost = self.eta**2 * math.expm1(-2 * h) if self.eta else 0.0  # minus the part of sigma_s^2 drawn afresh
             kept = 0.5 * math.log1p(lost) if lost > -1 else -math.inf

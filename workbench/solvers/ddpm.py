@@ -9,6 +9,7 @@ In this form it is right on every schedule, flow matching included.  Paper: ``ho
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from torch import Tensor
@@ -41,7 +42,7 @@ class DDPM(Solver):
     def plan(self, schedule, grid) -> list[Weights]:
         """The weights of x, data and noise of every step."""
         times, rows = grid.tolist(), []
-        for t, s in zip(times, times[1:], strict=False):
+        for t, s in pairwise(times):
             h = schedule.log_snr(s) - schedule.log_snr(t)
             fresh = -math.expm1(-2 * h)
             scale = schedule.sigma(s if self.variance == "small" else t)

@@ -12,5 +12,5 @@ class Euler(RungeKutta):
     With variable="t":  x_s = x_t + (s - t) velocity(x_t, t), the usual sampler of flow matching, not DDIM.
     """
 
-    tableau: Tableau = Tableau((0.0,), ((),), (1.0,))
+    tableau = Tableau((0.0,), ((),), (1.0,))
     order = 1

@@ -28,7 +28,7 @@ class Heun(RungeKutta):
         ValueError: for a negative churn or noise, an empty range, or churn with variable="t".
     """
 
-    tableau: Tableau = Tableau((0.0, 1.0), ((), (1.0,)), (0.5, 0.5))
+    tableau = Tableau((0.0, 1.0), ((), (1.0,)), (0.5, 0.5))
     churn: float = 0.0
     churn_min: float = 0.0
     churn_max: float = math.inf

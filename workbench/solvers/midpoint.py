@@ -9,5 +9,5 @@ from workbench.solvers.runge_kutta import RungeKutta, Tableau
 class Midpoint(RungeKutta):
     """k = slope(y_t, rho_t);  y_s = y_t + h slope(y_t + h k / 2, rho_t + h / 2).  Second order, two evaluations."""
 
-    tableau: Tableau = Tableau((0.0, 0.5), ((), (0.5,)), (0.0, 1.0))
+    tableau = Tableau((0.0, 0.5), ((), (0.5,)), (0.0, 1.0))
     order = 2

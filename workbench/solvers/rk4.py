@@ -9,7 +9,7 @@ from workbench.solvers.runge_kutta import RungeKutta, Tableau
 class RK4(RungeKutta):
     """Slopes at the start, twice in the middle and at the end, weighted 1, 2, 2, 1.  Fourth order, four evaluations."""
 
-    tableau: Tableau = Tableau(
+    tableau = Tableau(
         (0.0, 0.5, 0.5, 1.0),
         ((), (0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)),
         (1 / 6, 1 / 3, 1 / 3, 1 / 6),

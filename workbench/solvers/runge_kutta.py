@@ -9,6 +9,7 @@ Book: ``foundations/following_the_flow_back``.  Paper: ``hairer1993solving``; in
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from torch import Tensor
@@ -53,7 +54,7 @@ class RungeKutta(Solver):
     """
 
     variable: Literal["rho", "t"] = "rho"
-    tableau: "Tableau" = Tableau((0.0,), ((),), (1.0,))
+    tableau = Tableau((0.0,), ((),), (1.0,))
     paper = "hairer1993solving"
 
     def __post_init__(self) -> None:
@@ -76,7 +77,7 @@ class RungeKutta(Solver):
     def plan(self, schedule, grid) -> list[Rows]:
         """Times, scales and weights of all stages of all steps."""
         times = grid.tolist()
-        return [self._row(schedule, t, s, len(times)) for t, s in zip(times, times[1:], strict=False)]
+        return [self._row(schedule, t, s, len(times)) for t, s in pairwise(times)]
 
     def _row(self, schedule, t: float, s: float, points: int) -> Rows:
         t, noise = self.churned(schedule, before := t, points)

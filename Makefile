@@ -1,0 +1,77 @@
+# The two front doors are `make book` and `make test`; each prepares .venv first.  Everything here needs Python 3.11+
+# and make, nothing else.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Any interpreter from 3.11 on that can make virtual environments; override with `make PYTHON=/path/to/python book`.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+  $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+VENV ?= .venv
+PY := $(VENV)/bin/python
+# Processes used for tests and chapters.
+JOBS ?= 2
+# Plain PyPI ships torch for Linux with several GB of CUDA; this index has the CPU build.  Empty it to skip the attempt.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+# One thread for each numeric library: chapters and tests run side by side instead.
+export OMP_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help book test unit chapters check lint bench artifacts serve clean
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+book: chapters  ## run every chapter (in parallel) and build the site that renders exactly those runs
+	$(PY) book/_tools/stage.py
+	rm -rf _build/html
+	$(VENV)/bin/jupyter-book build _build/source --path-output . --all -W --keep-going -n -q
+	@echo; echo "The book is in _build/html/index.html; 'make serve' shows it in a browser."
+
+test: unit chapters  ## unit tests, then every chapter through nbmake
+
+unit: $(VENV)/.stamp
+	$(PY) -m pytest -q -n $(JOBS) -m "not browser"
+
+chapters: $(VENV)/.stamp
+	$(PY) book/_tools/execute.py --jobs $(JOBS)
+
+check: $(VENV)/.stamp  ## test the built site: links, alt texts, weights; in Chromium: offline, keyboard, narrow, accessible
+	$(PY) -m pytest -q -n $(JOBS) --dist worksteal -rs tests/book/test_site.py tests/book/test_browser.py tests/book/test_converter.py
+
+lint: $(VENV)/.stamp  ## style and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: $(VENV)/.stamp  ## benchmarks: ratios measured side by side in one run
+	$(PY) -m benchmarks
+
+# The images CIFAR-10's artifacts are made from: a folder for the official archive (downloaded when missing).
+DATA ?= data
+SOURCE ?= official
+artifacts: $(VENV)/.stamp  ## rebuild the shipped artifacts from the images (DATA=folder SOURCE=official|jpeg-copy)
+	$(PY) -m workbench.artifacts.cifar10_moments --data $(DATA) --source $(SOURCE)
+	$(PY) -m workbench.artifacts.cifar10_facts --data $(DATA) --source $(SOURCE)
+
+serve:  ## show the built site at http://localhost:8000
+	@test -f _build/html/index.html || { echo "There is no site yet: run 'make book' first."; exit 1; }
+	$(PY) -m http.server --directory _build/html 8000
+
+clean:  ## remove the built site and the record of executed chapters (keeps .venv)
+	rm -rf _build
+
+$(VENV)/.stamp: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed and was not found; install it or pass PYTHON=/path/to/python."; exit 1; }
+	@echo "Preparing $(VENV) with $$($(PYTHON) --version) (a few minutes the first time)"
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@if [ "$$(uname -s)" = Linux ] && [ -n "$(TORCH_INDEX)" ]; then \
+	  spec=$$(grep -E '^torch==' requirements.lock); \
+	  $(PY) -m pip show -q torch 2>/dev/null || \
+	  $(PY) -m pip install -q --retries 0 --timeout 10 --index-url $(TORCH_INDEX) $$spec >/dev/null 2>&1 || \
+	  echo "(the CPU-only torch index could not be used; taking torch from the default index)"; fi
+	$(PY) -m pip install -qq --prefer-binary -r requirements.lock
+	$(PY) -m pip install -qq --no-deps -e .
+	@touch $@

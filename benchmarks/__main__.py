@@ -1,0 +1,12 @@
+"""Run every benchmark of this folder, one after the other."""
+
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+HELPERS = {"__main__", "record"}
+
+if __name__ == "__main__":
+    names = sorted(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if m.name not in HELPERS)
+    sys.exit(max(subprocess.run([sys.executable, "-m", f"benchmarks.{name}"]).returncode for name in names))

@@ -1,0 +1,90 @@
+"""How a benchmark measures, prints and writes: medians of repeated runs, a table, and JSON that says where it was measured."""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+
+def seconds(run: Callable[[], object], *, repeats: int = 7, least: float = 0.05) -> float:
+    """Median seconds of one call over ``repeats`` rounds, each long enough to be timed (``least`` seconds)."""
+    run()
+    start = time.perf_counter()
+    run()
+    inner = max(1, round(least / max(time.perf_counter() - start, 1e-7)))
+    rounds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        for _ in range(inner):
+            run()
+        rounds.append((time.perf_counter() - start) / inner)
+    return statistics.median(rounds)
+
+
+def table(rows: Sequence[dict]) -> str:
+    """Rows with the same keys as aligned text."""
+    cells = [list(rows[0])] + [[f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells)
+
+
+def hardware() -> dict:
+    """What the numbers depend on."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = names[0] if names else model
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "system": platform.system(),
+    }
+
+
+def commit() -> str:
+    """The commit the numbers belong to, with + when files differ from it; "unknown" outside a repository."""
+    git = ["git", "-C", str(Path(__file__).resolve().parent)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head + ("+" if changed else "")
+
+
+def report(name: str, rows: Sequence[dict], path: str | None = None, *, seed: int | None = None) -> None:
+    """Print the table; with a ``path`` also write the record: command, seed, commit, hardware, rows and their hash."""
+    print(f"\n{name}\n{table(rows)}")
+    if path is None:
+        return
+    record = {
+        "name": name,
+        "command": f"python -m benchmarks.{name}",
+        "seed": seed,
+        "commit": commit(),
+        "hardware": hardware(),
+        "rows": list(rows),
+        "sha256": hashlib.sha256(json.dumps(list(rows), sort_keys=True).encode()).hexdigest(),
+    }
+    Path(path).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(f"written to {path}", file=sys.stderr)
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """A command line with --json PATH."""
+    out = argparse.ArgumentParser(description=description)
+    out.add_argument("--json", metavar="PATH", help="also write the record there")
+    return out

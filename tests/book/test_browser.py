@@ -1,0 +1,141 @@
+"""The built site in a real browser: offline, quiet, narrow, dark, by keyboard, accessible."""
+
+from pathlib import Path
+
+import pytest
+from built_site import SITE, Visit, site_pages
+from execute import chapters
+
+pytestmark = pytest.mark.browser
+AXE = Path(__file__).with_name("axe.min.js")
+PAGES = [page for page in site_pages() if page.startswith(("book/", "notebooks/"))] or ["book/index.html"]
+CHAPTERS = [f"{chapter}.html" for chapter in chapters()]
+
+# Findings in the theme's own header and search dialog, which pages cannot change.
+THEME = {"label-content-name-mismatch"}
+
+CUT_OFF = """[...document.querySelectorAll('.bd-article img, .bd-article figure, .bd-article .admonition')]
+    .filter(e => e.offsetParent && e.getBoundingClientRect().right > 391 && !e.closest('.wb-scroll'))
+    .map(e => e.outerHTML.slice(0, 80))"""
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def opened(request, browser, address):
+    """A page, opened once for the tests that only look at it."""
+    visit = Visit(browser, address, request.param)
+    yield visit
+    visit.close()
+
+
+def test_asks_nobody_complains_about_nothing_and_is_light(opened):
+    assert not opened.foreign
+    assert not opened.complaints
+    assert opened.weight <= 6 * 2**20
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessible(opened, scheme):
+    page = opened.page
+    page.emulate_media(color_scheme=scheme)
+    page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
+    page.wait_for_timeout(400)  # colors fade over
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    if not page.evaluate("'axe' in window"):
+        page.add_script_tag(path=str(AXE))
+    options = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'], resultTypes: ['violations']}"
+    found = page.evaluate(f"axe.run(document, {options}).then(r => r.violations)")
+    serious = [
+        (v["id"], [node["html"][:150] + " " + node.get("failureSummary", "")[:200] for node in v["nodes"]][:3])
+        for v in found
+        if v["impact"] in {"serious", "critical"} and v["id"] not in THEME
+    ]
+    assert not serious
+
+
+def test_narrow_screen_does_not_scroll_sideways(opened):
+    page = opened.page
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.wait_for_timeout(200)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    cut = page.evaluate(CUT_OFF)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert wide <= 390
+    assert not cut
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_mathematics_is_typeset(page, visit):
+    seen = visit(page)
+    assert seen.page.locator("mjx-container").count() > 0
+    assert seen.page.locator("mjx-merror").count() == 0
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_sliders_move_by_mouse_and_keyboard(page, visit):
+    seen = visit(page)
+    players = seen.page.locator(".wb-player")
+    for k in range(players.count()):
+        player = players.nth(k)
+        picture = player.locator("img").first
+        for slider in player.locator("input[type=range]").all():
+            if int(slider.get_attribute("max")) == 0:
+                continue
+            before = picture.get_attribute("src"), picture.get_attribute("alt")
+            slider.focus()
+            seen.page.keyboard.press("End")
+            by_key = picture.get_attribute("src"), picture.get_attribute("alt")
+            assert by_key[1] != before[1], "the keyboard did not change the picture"
+            box = slider.bounding_box()
+            seen.page.mouse.click(box["x"] + 2, box["y"] + box["height"] / 2)
+            assert picture.get_attribute("alt") == before[1], "the mouse did not bring the first picture back"
+            assert picture.get_attribute("src") == before[0]
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_predictions_open_and_progress_is_kept(page, visit):
+    seen = visit(page)
+    answer = seen.page.locator("details.wb-predict, .wb-predict details").first
+    assert not answer.evaluate("d => d.open")
+    answer.locator("summary").press("Enter")
+    assert answer.evaluate("d => d.open")
+    tick = seen.page.get_by_label("I have read this chapter")
+    tick.check()
+    seen.page.reload()
+    assert seen.page.get_by_label("I have read this chapter").is_checked()
+    assert seen.page.locator(".bd-links a.wb-ticked").count() == 1
+
+
+def test_dark_mode_keeps_figures_on_white(visit):
+    for page in CHAPTERS:
+        seen = visit(page, scheme="dark")
+        background = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert max(int(v) for v in background[4:-1].split(",")[:3]) < 60
+        for style in seen.page.evaluate(
+            "[...document.querySelectorAll('.wb-figure img')].map(i => getComputedStyle(i).backgroundColor)"
+        ):
+            assert style == "rgb(255, 255, 255)"
+
+
+def test_search_finds_something(visit):
+    seen = visit("search.html?q=denoiser")
+    seen.page.wait_for_selector("#search-results ul.search li a", timeout=10_000)
+    assert "glossary" in " ".join(a.get_attribute("href") for a in seen.page.locator("#search-results li a").all())
+
+
+def test_previews_show_on_hover_and_typeset(visit):
+    seen = visit("book/glossary.html")
+    seen.page.locator("article dd a.reference.internal").first.hover()
+    seen.page.wait_for_selector(".tippy-box")
+    assert len(seen.page.locator(".tippy-content").inner_text()) > 20
+
+
+def test_works_from_a_file(browser, site):
+    context = browser.new_context()
+    requests = []
+    page = context.new_page()
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto((SITE / "book" / "notation.html").as_uri())
+    page.wait_for_selector("mjx-container")
+    assert page.locator(".wb-converter tbody tr").count() > 5
+    assert not [url for url in requests if not url.startswith(("file:", "data:"))]
+    context.close()

@@ -1,0 +1,63 @@
+"""One set of dependencies, told to pip, to conda and to `make` in three files that must agree."""
+
+import re
+import tomllib
+
+import pytest
+import yaml
+from built_site import ROOT
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+CONDA = yaml.safe_load((ROOT / "environment.yml").read_text("utf8"))
+PYPI_NAME = {"pytorch-cpu": "torch", "matplotlib-base": "matplotlib"}
+
+
+def conda_requirements() -> dict[str, SpecifierSet]:
+    found = {}
+    for line in filter(lambda entry: isinstance(entry, str), CONDA["dependencies"]):
+        name, ranges = re.fullmatch(r"([\w.-]+)\s*(.*)", line).groups()
+        found[canonicalize_name(PYPI_NAME.get(name, name))] = SpecifierSet(ranges)
+    return found
+
+
+def locked() -> dict[str, str]:
+    lines = (ROOT / "requirements.lock").read_text("utf8").splitlines()
+    return {canonicalize_name(n): v for n, v in (line.split("==") for line in lines if line and not line.startswith("#"))}
+
+
+@pytest.mark.parametrize("requirement", map(Requirement, PROJECT["dependencies"]), ids=str)
+def test_conda_supplies_what_pip_would(requirement):
+    """Otherwise pip would fetch it on Binder, and for torch that is the build with several GB of CUDA."""
+    assert conda_requirements().get(canonicalize_name(requirement.name)) == requirement.specifier
+
+
+def test_binder_installs_the_package_and_reads_the_chapters():
+    pip = next(entry["pip"] for entry in CONDA["dependencies"] if isinstance(entry, dict))
+    assert pip == ["-e ."]
+    assert "jupyterlab-myst" in conda_requirements()
+    assert not [c for c in CONDA["channels"] if c not in {"conda-forge", "nodefaults"}]
+    assert PROJECT["requires-python"] in str(CONDA["dependencies"][0])
+
+
+def test_lock_satisfies_every_range():
+    extras = PROJECT["optional-dependencies"]
+    wanted = [*PROJECT["dependencies"], *extras["book"], *extras["test"]]
+    for requirement in map(Requirement, wanted):
+        if requirement.name != PROJECT["name"]:
+            assert locked()[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+def test_lock_takes_the_cpu_build_and_names_no_place():
+    text = (ROOT / "requirements.lock").read_text("utf8")
+    assert re.search(r"^torch==\d+\.\d+\.\d+$", text, re.MULTILINE)
+    assert not re.search(r"^(?!#).*(@|file:|http|--)", text, re.MULTILINE)
+    assert locked()["jupyter-book"].startswith("1.")
+
+
+def test_binder_scripts_are_executable():
+    for name in ("start", "postBuild", ".ci/run"):
+        assert (ROOT / name).stat().st_mode & 0o111, f"{name} is not executable"
+    assert (ROOT / "start").read_text("utf8").rstrip().endswith('exec "$@"')

@@ -1,0 +1,44 @@
+"""Files that travel with the package, so that every chapter runs without a download: each verified before it is used.
+
+``load("cifar10-moments")`` returns ``Moments``; ``load("cifar10-facts")`` the recorded measurements that need the images.
+``manifest.json`` says of each file what it was made from, by which command, and what may be claimed from it.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from workbench.artifacts.manifest import FOLDER, ArtifactError, entry_of, read_manifest, verified
+from workbench.artifacts.moments import Moments, unpack
+
+__all__ = ["FOLDER", "ArtifactError", "Moments", "available", "describe", "load", "rebuild"]
+
+
+def available(folder: Path = FOLDER) -> tuple[str, ...]:
+    """Return the names that ``load`` knows."""
+    return tuple(sorted(read_manifest(folder)))
+
+
+def describe(name: str, folder: Path = FOLDER) -> dict[str, Any]:
+    """Return what the manifest states of ``name``: file, bytes, sha256, source, claims, command, date, measurements."""
+    return entry_of(name, folder)
+
+
+def rebuild(name: str, folder: Path = FOLDER) -> str:
+    """Return the command line that makes ``name`` again."""
+    return entry_of(name, folder)["command"]
+
+
+def load(name: str, folder: Path = FOLDER) -> Moments | dict[str, Any]:
+    """Return artifact ``name``, after its length and sha256 have been checked against the manifest.
+
+    Raises ``ArtifactError`` (a ``ValueError``) for an unknown name, and for a missing, cut or altered file, with the
+    command that makes it again.
+    """
+    kind = entry_of(name, folder)["kind"]
+    content = verified(name, folder)
+    if kind == "moments":
+        return unpack(content)
+    if kind == "facts":
+        return json.loads(content)
+    raise ArtifactError(f"{name!r} is of kind {kind!r}, which this version cannot read; update the package")

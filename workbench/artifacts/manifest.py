@@ -1,0 +1,139 @@
+"""The manifest: what each shipped file is, where it came from, what may be claimed from it, and how to make it again."""
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FOLDER = Path(__file__).resolve().parent
+"""Where the shipped artifacts and their manifest live."""
+
+FIELDS = ("kind", "file", "bytes", "sha256", "source", "claims", "command", "date", "made_with", "measured")
+"""What every entry of the manifest states."""
+
+SOURCES = {
+    "official": (
+        "The 50,000 training images of CIFAR-10, from the official binary archive.",
+        "Measurements of CIFAR-10's training images.",
+    ),
+    "jpeg-copy": (
+        "A JPEG copy (quality 75, 4:2:0 chroma subsampling) of CIFAR-10's 50,000 training images, in shuffled order.",
+        "The small eigenvalues and the finest texture differ from the original's, because JPEG rounds them away. "
+        "Nothing measured on it is a result on the original CIFAR-10.",
+    ),
+}
+"""For each kind of training images a build can be told it was given: the source in words, and what may be claimed."""
+
+
+class ArtifactError(ValueError):
+    """A shipped file is unknown, missing or not what the manifest promises; the message says how to make it again."""
+
+
+def read_manifest(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
+    """Return name -> entry. Raises ``ArtifactError`` if there is no readable manifest in ``folder``."""
+    try:
+        return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"no readable manifest.json in {folder} ({error}); reinstall the package") from error
+
+
+def entry_of(name: str, folder: Path = FOLDER) -> dict[str, Any]:
+    """Return the manifest's entry for ``name``. Raises ``ArtifactError`` naming what there is if it is unknown."""
+    manifest = read_manifest(folder)
+    if name not in manifest:
+        raise ArtifactError(f"no artifact is called {name!r}; there are {', '.join(sorted(manifest)) or 'none'}")
+    return manifest[name]
+
+
+def verified(name: str, folder: Path = FOLDER) -> bytes:
+    """Return the content of artifact ``name`` after checking its length and sha256 against the manifest.
+
+    Raises ``ArtifactError`` with the command that makes it again if the file is missing, cut short or altered.
+    """
+    entry = entry_of(name, folder)
+    path = folder / entry["file"]
+    remedy = f"Make it again with `{entry['command']}`, or reinstall the package"
+    if not path.is_file():
+        raise ArtifactError(f"{path} is missing. {remedy}")
+    size = path.stat().st_size
+    if size != entry["bytes"]:
+        raise ArtifactError(f"{path} has {size} bytes; the manifest says {entry['bytes']}. {remedy}")
+    content = path.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != entry["sha256"]:
+        raise ArtifactError(f"{path} has sha256 {sha256}; the manifest says {entry['sha256']}. {remedy}")
+    return content
+
+
+def publish(
+    name: str,
+    content: bytes,
+    folder: Path,
+    *,
+    file: str,
+    kind: str,
+    source: str,
+    command: str,
+    measured: dict[str, Any],
+) -> dict[str, Any]:
+    """Write ``content`` to ``folder / file`` and its entry to the manifest, each by one atomic rename; return the entry.
+
+    ``source`` is a key of ``SOURCES``. The file is renamed into place first; should the machine stop between the two
+    renames, ``verified`` refuses the pair until the build has been run again.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = read_manifest(folder) if (folder / "manifest.json").exists() else {}
+    words, claims = SOURCES[source]
+    manifest[name] = {
+        "kind": kind,
+        "file": file,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "source": words,
+        "claims": claims,
+        "command": command,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "made_with": made_with(),
+        "measured": measured,
+    }
+    _replace(folder / file, content)
+    text = json.dumps(dict(sorted(manifest.items())), indent=2, ensure_ascii=False) + "\n"
+    _replace(folder / "manifest.json", text.encode())
+    return manifest[name]
+
+
+def made_with() -> dict[str, str | int | None]:
+    """Return versions, processor, threads and (inside a checkout) the commit a build ran with."""
+    git = ["git", "-C", str(FOLDER), "rev-parse", "HEAD"]
+    try:
+        commit = subprocess.run(git, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        commit = None
+    return {
+        "commit": commit,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "processor": platform.machine(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _replace(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,23 @@
+"""What a Gaussian already knows: laws whose denoiser, flow and likelihood are exact (pillar 2)."""
+
+from workbench.gaussian import estimate
+from workbench.gaussian.covariance import Covariance, Dense, Diagonal, LowRank
+from workbench.gaussian.empirical import EmpiricalDenoiser
+from workbench.gaussian.gaussian import GaussianDenoiser
+from workbench.gaussian.law import Law
+from workbench.gaussian.mixture import MixtureDenoiser
+from workbench.gaussian.teleport import explained_variance, teleport
+
+__all__ = [
+    "Covariance",
+    "Dense",
+    "Diagonal",
+    "EmpiricalDenoiser",
+    "GaussianDenoiser",
+    "Law",
+    "LowRank",
+    "MixtureDenoiser",
+    "estimate",
+    "explained_variance",
+    "teleport",
+]
