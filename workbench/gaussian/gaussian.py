@@ -90,10 +90,11 @@ class GaussianDenoiser(Law):
             raise ValueError(f"rank must be between 1 and {stored}, the number of stored vectors; got {rank}")
         if spectrum.shape != (dim,) or not bool((spectrum.diff() <= 0).all()):
             raise ValueError(f"spectrum must be ({dim},) in decreasing order, as the vectors are; got {tuple(spectrum.shape)}")
-        basis, triangle = torch.linalg.qr(vectors[:, :rank])  # stored in single precision or less: orthonormal again
-        basis = basis * triangle.diagonal().sign()
+        if moments.vectors.dtype != torch.float64:  # orthonormal again after single precision or less
+            vectors, triangle = torch.linalg.qr(vectors[:, :rank])
+            vectors = vectors * triangle.diagonal().sign()
         floor = float(spectrum[rank:].mean().clamp(min=0)) if rank < dim else 0.0
-        return cls(moments.mean, LowRank(basis, spectrum[:rank].clamp(min=0), floor), schedule)
+        return cls(moments.mean, LowRank(vectors[:, :rank], spectrum[:rank].clamp(min=0), floor), schedule)
 
     @property
     def shape(self) -> torch.Size:
