@@ -26,6 +26,7 @@ help:  ## show this list
 
 book: chapters  ## run every chapter (in parallel) and build the site that renders exactly those runs
 	$(PY) book/_tools/stage.py
+	rm -rf _build/html
 	$(VENV)/bin/jupyter-book build _build/source --path-output . --all -W --keep-going -n -q
 	@echo; echo "The book is in _build/html/index.html; 'make serve' shows it in a browser."
 
@@ -38,7 +39,7 @@ chapters: $(VENV)/.stamp
 	$(PY) book/_tools/execute.py --jobs $(JOBS)
 
 check: $(VENV)/.stamp  ## test the built site: links, alt texts, weights; in Chromium: offline, keyboard, narrow, accessible
-	$(PY) -m pytest -q -n $(JOBS) --dist loadfile -rs tests/book/test_site.py tests/book/test_browser.py tests/book/test_converter.py
+	$(PY) -m pytest -q -n $(JOBS) --dist worksteal -rs tests/book/test_site.py tests/book/test_browser.py tests/book/test_converter.py
 
 lint: $(VENV)/.stamp  ## style and types
 	$(VENV)/bin/ruff check .

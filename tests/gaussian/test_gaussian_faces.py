@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
+from gaussian_helpers import close, interior_times, states
 
 import workbench as wb
-from gaussian_helpers import close, interior_times, states
 from workbench.denoiser import FACES, Rescheduled
 from workbench.gaussian import Diagonal, GaussianDenoiser, LowRank
 
