@@ -105,21 +105,21 @@ def _score(alpha: float, sigma: float) -> tuple[float, float]:
 
 _VP = VP()
 
-DDPM = Convention("DDPM", "ho2020ddpm", DiscreteVP.linear(), 1000, 1, lambda u: u / 1000, lambda t: 1000 * t, _noise)
-IMPROVED_DDPM = Convention("Improved DDPM", "nichol2021improved", Cosine(), 1, 0, _same, _same, _noise)
-SCORE_SDE = Convention("Score SDE (VP)", "song2021sde", _VP, 1, 1e-5, _same, _same, _score)
+DDPM = Convention("DDPM", "ho2020ddpm", DiscreteVP.linear(), 1000.0, 1.0, lambda u: u / 1000, lambda t: 1000 * t, _noise)
+IMPROVED_DDPM = Convention("Improved DDPM", "nichol2021improved", Cosine(), 1.0, 0.0, _same, _same, _noise)
+SCORE_SDE = Convention("Score SDE (VP)", "song2021sde", _VP, 1.0, 1e-5, _same, _same, _score)
 DPM_SOLVER = Convention(
     "DPM-Solver", "lu2022dpmsolver", _VP, _VP.log_snr(1.0), _VP.log_snr(1e-5), _VP.inverse_log_snr, _VP.log_snr, _noise
 )
-EDM = Convention("EDM", "karras2022edm", VE(), 80, 0.002, _same, _same, lambda alpha, sigma: (1.0, 0.0))
+EDM = Convention("EDM", "karras2022edm", VE(), 80.0, 0.002, _same, _same, lambda alpha, sigma: (1.0, 0.0))
 FLOW_MATCHING = Convention(
-    "Flow matching", "lipman2023flow", Rectified(), 0, 1, _reversed, _reversed, lambda alpha, sigma: (1.0, -1.0)
+    "Flow matching", "lipman2023flow", Rectified(), 0.0, 1.0, _reversed, _reversed, lambda alpha, sigma: (1.0, -1.0)
 )
 RECTIFIED_FLOW = Convention(
-    "Rectified flow", "liu2023rectified", Rectified(), 0, 1, _reversed, _reversed, lambda alpha, sigma: (1.0, -1.0)
+    "Rectified flow", "liu2023rectified", Rectified(), 0.0, 1.0, _reversed, _reversed, lambda alpha, sigma: (1.0, -1.0)
 )
 STABLE_DIFFUSION_3 = Convention(
-    "Stable Diffusion 3", "esser2024sd3", Rectified(), 1, 0, _same, _same, lambda alpha, sigma: (-1.0, 1.0)
+    "Stable Diffusion 3", "esser2024sd3", Rectified(), 1.0, 0.0, _same, _same, lambda alpha, sigma: (-1.0, 1.0)
 )
 
 ALL = (DDPM, IMPROVED_DDPM, SCORE_SDE, DPM_SOLVER, EDM, FLOW_MATCHING, RECTIFIED_FLOW, STABLE_DIFFUSION_3)

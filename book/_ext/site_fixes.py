@@ -1,6 +1,6 @@
 """Small repairs to what other extensions write.
 
-* sphinx-thebe adds its scripts, twice, to every page.  This book has no thebe cells: they are dropped.
+* sphinx-thebe adds its scripts, twice, to every page.  This book has no thebe cells: it is not asked.
 * sphinx-codeautolink pops from an empty list when sphinx-exercise has moved a section's content.
 * Wide tables and displayed equations get a box of their own to scroll in, so that no page scrolls sideways; being
   scrollable, the box can be reached with the keyboard.
@@ -10,13 +10,16 @@ from docutils import nodes
 from sphinx_codeautolink.extension.block import CodeBlockAnalyser
 
 
-def _drop_thebe(app, pagename, templatename, context, doctree):
-    def unwanted(script) -> bool:
-        attributes = getattr(script, "attributes", {})
-        return "thebe" in (str(attributes.get("body") or "") + str(getattr(script, "filename", "") or "")).lower()
+def _drop_thebe(app):
+    for listeners in app.events.listeners.values():
+        listeners[:] = [entry for entry in listeners if not entry.handler.__module__.startswith("sphinx_thebe")]
+    app.registry.css_files[:] = [entry for entry in app.registry.css_files if "thebe" not in entry[0]]
 
-    for key in ("script_files", "css_files"):
-        context[key] = [entry for entry in context.get(key, []) if not unwanted(entry)]
+
+def _repair_roles(app, pagename, templatename, context, doctree):
+    """docutils calls the bibliography a list, but its entries are no list items."""
+    if "body" in context:
+        context["body"] = context["body"].replace('<div role="list" class="citation-list">', '<div class="citation-list">')
 
 
 def _guard_codeautolink():
@@ -38,6 +41,7 @@ def _box_tables(app, doctree):
 
 def setup(app):
     _guard_codeautolink()
-    app.connect("html-page-context", _drop_thebe, priority=900)
+    _drop_thebe(app)
+    app.connect("html-page-context", _repair_roles)
     app.connect("doctree-read", _box_tables)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-/* Progress ticks, kept in this browser only, and keyboard access to boxes that scroll. */
+/* Progress ticks, kept in this browser only; keyboard access to boxes that scroll; names for the menu's unnamed arrows. */
 (function () {
   "use strict";
   const KEY = "few-steps-few-bits:read";
@@ -40,7 +40,14 @@
       if (!scrolls && box.dataset.wbScroll) { box.removeAttribute("tabindex"); delete box.dataset.wbScroll; }
     });
   }
+  function nameArrows() {
+    document.querySelectorAll(".bd-links details > summary").forEach((arrow) => {
+      const link = arrow.closest("li").querySelector("a");
+      arrow.setAttribute("aria-label", "Pages of " + link.textContent.trim());
+    });
+  }
   function start() {
+    nameArrows();
     addTick();
     reachable();
     addEventListener("load", () => setTimeout(reachable, 500));

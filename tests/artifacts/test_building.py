@@ -64,7 +64,8 @@ def test_moments_through_the_loader_from_a_folder_in_cifar_layout(tmp_path):
     mean, covariance = exact_moments(wb.data.cifar10("train", tmp_path, archive=spec).images.flatten(1))
     x = rows[:, 1:] / 127.5 - 1
     np.testing.assert_allclose(mean, x.mean(axis=0), atol=1e-14)
-    np.testing.assert_allclose(covariance, np.cov(x.T, bias=True), atol=1e-13)
+    some = rng.choice(3072, 300, replace=False)
+    np.testing.assert_allclose(covariance[some][:, some], np.cov(x[:, some].T, bias=True), atol=1e-13)
 
 
 def test_eigenpairs_decrease_rebuild_the_covariance_and_have_a_fixed_sign():
@@ -124,7 +125,7 @@ def test_expected_errors_agree_with_sampling():
     mean, covariance = exact_moments(pixels().flatten(1))
     values, vectors = eigenpairs(covariance)
     stored = unpack(pack(Moments(mean.reshape(3, 4, 4), values, vectors[:, :5], 60), 2))
-    sigma, n = 0.1, 200_000
+    sigma, n = 0.1, 20_000
     errors = approximation_errors(values, vectors.T @ stored.vectors, sigma)
     rng = torch.Generator().manual_seed(0)
     eps = torch.randn(2, n, 48, generator=rng, dtype=torch.float64)
@@ -136,10 +137,10 @@ def test_expected_errors_agree_with_sampling():
     approximate = floor * x + inside * (stored.values / (stored.values + sigma**2) - floor) @ stored.vectors.T
     least = (exact - x0).square().sum(dim=1).mean()
     difference = (approximate - exact).square().sum(dim=1).mean()
-    assert least.item() / 48 == pytest.approx(denoising_error(values, sigma), rel=0.01)
-    assert errors["excess"] == pytest.approx((difference / least).item(), rel=0.02)
+    assert least.item() / 48 == pytest.approx(denoising_error(values, sigma), rel=0.02)
+    assert errors["excess"] == pytest.approx((difference / least).item(), rel=0.05)
     score = (x - exact).square().sum(dim=1).mean()
-    assert errors["score"] == pytest.approx((difference / score).item(), rel=0.02)
+    assert errors["score"] == pytest.approx((difference / score).item(), rel=0.05)
     assert 0 < errors["excess_rounding"] < errors["excess"]
 
 

@@ -9,7 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from built_site import ROOT, SITE
+from built_site import ROOT, SITE, Visit
 
 
 @pytest.fixture(scope="session")
@@ -50,37 +50,6 @@ def browser():
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
-
-
-class Visit:
-    """One page in one window, with everything it asked for and complained about."""
-
-    def __init__(self, browser, address: str, path: str, *, width: int = 1280, scheme: str = "light"):
-        self.foreign, self.complaints, self.weight = [], [], 0
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        self.page = context.new_page()
-        self.page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("response", self._weigh)
-        context.route("**/*", functools.partial(self._gate, address))
-        self.page.goto(address + path, wait_until="load")
-        self.page.wait_for_function("!window.MathJax || !MathJax.startup || MathJax.startup.promise.then(() => true)")
-        self.page.wait_for_timeout(150)
-
-    def _gate(self, address, route):
-        url = route.request.url
-        if url.startswith((address, "data:", "blob:")):
-            route.continue_()
-        else:
-            self.foreign.append(url)
-            route.abort()
-
-    def _weigh(self, response):
-        if not response.url.startswith("data:"):
-            self.weight += int(response.headers.get("content-length", 0))
-
-    def close(self):
-        self.page.context.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from gaussian_helpers import SCHEDULES
 
 import workbench as wb

@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
+from gaussian_helpers import close
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gaussian_helpers import close
 from workbench.gaussian import Dense, Diagonal, LowRank, estimate
 
 
@@ -58,9 +58,7 @@ def test_weights_of_each_sample(kind, rng):
     together = covariance.apply(lambda v: 1 / (v + shifts[:, None]), x)
     for i, shift in enumerate(shifts):
         close(together[i : i + 1], covariance.apply(lambda v, shift=shift: 1 / (v + shift), x[i : i + 1]))
-    close(
-        covariance.sum(lambda v: v * shifts[:, None]), shifts * covariance.sum(lambda v: v), 1e-12
-    )
+    close(covariance.sum(lambda v: v * shifts[:, None]), shifts * covariance.sum(lambda v: v), 1e-12)
 
 
 def test_low_rank_never_makes_a_square_matrix(rng):
@@ -87,7 +85,7 @@ def test_rounding_below_zero_is_clipped_and_more_is_refused():
         return basis @ torch.diag(torch.tensor([1.0, 0.5, 0.1, value], dtype=torch.float64)) @ basis.T
 
     assert Dense(with_last(-1e-15)).spectrum.min() == 0
-    with pytest.raises(ValueError, match="positive semi-definite.*-1e-08"):
+    with pytest.raises(ValueError, match=r"positive semi-definite.*-1e-08"):
         Dense(with_last(-1e-8))
     assert Dense(with_last(-1e-8).float()).spectrum.min() >= 0  # within float32's rounding
     with pytest.raises(ValueError, match="positive semi-definite"):

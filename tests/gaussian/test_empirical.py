@@ -110,7 +110,9 @@ def test_little_noise_and_many_dimensions_in_float32(rng):
 
 
 def test_no_nan_and_the_nearest_point_at_vanishing_noise(data, points, schedule):
-    x = torch.cat([points[:2] + 1e-9, torch.full((1, 3, 2), 1e30, dtype=torch.float64), torch.full((1, 3, 2), -1e100, dtype=torch.float64)])
+    x = torch.cat(
+        [points[:2] + 1e-9, torch.full((1, 3, 2), 1e30, dtype=torch.float64), torch.full((1, 3, 2), -1e100, dtype=torch.float64)]
+    )
     for t in (1e-150, 1e-15, schedule.t_last):
         for face in FACES if t > 1e-100 else ["data"]:  # the others overflow, and say so
             assert not getattr(data, face)(x, t).isnan().any()

@@ -99,6 +99,8 @@ def test_nothing_expands_from_a_point(schedule):
     assert collapsed[0, 1] == 0
     with pytest.raises(ValueError, match="outside"):
         law.flow(x, -0.1, 0.0)
+    with pytest.raises(ValueError, match="empty grid"):
+        law.flow(x, 0.5, [])
 
 
 def errors(law, schedule, solver, counts):
@@ -106,9 +108,7 @@ def errors(law, schedule, solver, counts):
     rng = torch.Generator().manual_seed(1)
     x = law.sample(64, schedule.t_first, generator=rng, dtype=torch.float64)
     truth = law.flow(x, schedule.t_first, schedule.t_last)
-    return [
-        (wb.solve(law, x, wb.grids.log_snr(schedule, n), solver).x - truth).square().mean().sqrt().item() for n in counts
-    ]
+    return [(wb.solve(law, x, wb.grids.log_snr(schedule, n), solver).x - truth).square().mean().sqrt().item() for n in counts]
 
 
 @pytest.mark.parametrize(("solver", "order"), [(wb.solvers.Euler(), 1), (wb.solvers.Heun(), 2)], ids=["Euler", "Heun"])

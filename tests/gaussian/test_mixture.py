@@ -142,7 +142,7 @@ def test_components_without_variance_are_a_data_set(schedule, rng):
         close(1 / share.square().sum(1), data.effective_neighbours(x, t), 1e-8)
     assert torch.equal(delta.data(x, 0.0), x / schedule.alpha(0.0))
     for face in ("noise", "score"):
-        with pytest.raises(ValueError, match="infinite|density"):
+        with pytest.raises(ValueError, match=r"infinite|density"):
             getattr(delta, face)(x, 0.0)
     with pytest.raises(ValueError, match="no density"):
         delta.log_prob(x, 0.0)

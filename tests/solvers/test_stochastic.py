@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from helpers import POINT, PRESERVING, SCHEDULES, STANDARD, Mixture, label, levels, name
+from helpers import POINT, PRESERVING, SCHEDULES, STANDARD, Exact, Mixture, label, levels, name
 
 import workbench as wb
 from workbench import solvers
@@ -77,9 +77,7 @@ def test_the_posterior_step_from_bayes(schedule) -> None:
 @every
 def test_eta_interpolates_between_the_flow_and_the_posterior(schedule) -> None:
     grid = wb.grids.karras(schedule, 6)
-    for one, two in zip(
-        solvers.DDIM(eta=1.0).plan(schedule, grid), solvers.DDPM().plan(schedule, grid), strict=True
-    ):
+    for one, two in zip(solvers.DDIM(eta=1.0).plan(schedule, grid), solvers.DDPM().plan(schedule, grid), strict=True):
         assert tuple(one) == pytest.approx(tuple(two), rel=1e-10)
     rows = solvers.DDIM(eta=0.5).plan(schedule, grid)
     for row, full, t, s in zip(rows, solvers.DDPM().plan(schedule, grid), grid.tolist(), grid[1:].tolist(), strict=False):
@@ -98,8 +96,8 @@ def test_textbook_eta_on_a_preserving_schedule() -> None:
 
 def test_ancestral_sampling_has_weak_order_one() -> None:
     a, b = levels(VP(), 0.01)
-    model, truth, errors = Mixture(VP(), ((1.0,), (0.3,), (0.4,))), 0.16 * a * a + b * b, []
-    for n in (80, 160, 320):
+    model, truth, errors = Exact(VP(), ((1.0,), (0.3,), (0.4,))), 0.16 * a * a + b * b, []
+    for n in (80, 160):
         c, d = levels(VP(), 1.0)
         grid = wb.grids.log_snr(VP(), n, 1.0, 0.01)
         errors.append([abs(propagate(s, model, grid, 0.3 * c, 0.16 * c * c + d * d)[1] - truth) for s in POSTERIOR[:3]])

@@ -136,9 +136,7 @@ class Dense(Covariance):
     def __init__(self, matrix: Tensor) -> None:
         wide = _checked("Dense needs a (d, d) matrix", matrix)
         if wide.ndim != 2 or wide.shape[0] != wide.shape[1]:
-            raise ValueError(
-                f"Dense needs a square (d, d) matrix, got shape {tuple(wide.shape)}; use Diagonal for variances"
-            )
+            raise ValueError(f"Dense needs a square (d, d) matrix, got shape {tuple(wide.shape)}; use Diagonal for variances")
         largest = float(wide.abs().max())
         gap = float((wide - wide.T).abs().max())
         if gap > 1e-5 * largest:
@@ -196,9 +194,7 @@ class LowRank(Covariance):
             )
         _not_negative("LowRank", wide)
         if not 0 <= float(floor) < float("inf"):
-            raise ValueError(
-                f"LowRank needs a finite floor >= 0, got {floor}; it is the variance left in every other direction"
-            )
+            raise ValueError(f"LowRank needs a finite floor >= 0, got {floor}; it is the variance left in every other direction")
         gap = float((basis.T @ basis - torch.eye(len(wide), dtype=torch.float64)).abs().max())
         if gap > 1e-4:
             raise ValueError(
@@ -215,9 +211,7 @@ def as_covariance(value: Covariance | Tensor | float | int, dim: int) -> Covaria
     if isinstance(value, Tensor):
         value = Diagonal(value) if value.ndim == 1 else Dense(value)
     if not isinstance(value, Covariance):
-        raise TypeError(
-            f"a covariance is a Covariance, a (d, d) or (d,) tensor, or a number; got {type(value).__name__}"
-        )
+        raise TypeError(f"a covariance is a Covariance, a (d, d) or (d,) tensor, or a number; got {type(value).__name__}")
     if value.dim != dim:
         raise ValueError(f"the covariance has {value.dim} dimensions, the mean has {dim}; they must be equal")
     return value
@@ -242,6 +236,4 @@ def _checked(needs: str, value: Tensor) -> Tensor:
 
 def _not_negative(kind: str, values: Tensor) -> None:
     if bool((values < 0).any()):
-        raise ValueError(
-            f"{kind} needs variances >= 0, got {float(values.min()):.6g}; standard deviations must be squared"
-        )
+        raise ValueError(f"{kind} needs variances >= 0, got {float(values.min()):.6g}; standard deviations must be squared")

@@ -55,9 +55,7 @@ def low_rank(x0: Float[Tensor, "samples *shape"], rank: int, floor: float | int 
     mean = mean_of(x0)
     samples, dim = len(x0), mean.numel()
     if not 1 <= rank <= min(samples, dim):
-        raise ValueError(
-            f"rank must be between 1 and {min(samples, dim)} for {samples} samples in {dim} dimensions, got {rank}"
-        )
+        raise ValueError(f"rank must be between 1 and {min(samples, dim)} for {samples} samples in {dim} dimensions, got {rank}")
     if samples < dim:
         rows = torch.cat(list(_centered(x0, mean)))
         _, singular, vectors = torch.linalg.svd(rows, full_matrices=False)

@@ -89,13 +89,12 @@ class GaussianDenoiser(Law):
         if not 1 <= rank <= stored:
             raise ValueError(f"rank must be between 1 and {stored}, the number of stored vectors; got {rank}")
         if spectrum.shape != (dim,) or not bool((spectrum.diff() <= 0).all()):
-            raise ValueError(
-                f"spectrum must be ({dim},) in decreasing order, as the vectors are; got {tuple(spectrum.shape)}"
-            )
-        basis, triangle = torch.linalg.qr(vectors[:, :rank])  # stored in single precision or less: orthonormal again
-        basis = basis * triangle.diagonal().sign()
+            raise ValueError(f"spectrum must be ({dim},) in decreasing order, as the vectors are; got {tuple(spectrum.shape)}")
+        if moments.vectors.dtype != torch.float64:  # orthonormal again after single precision or less
+            vectors, triangle = torch.linalg.qr(vectors[:, :rank])
+            vectors = vectors * triangle.diagonal().sign()
         floor = float(spectrum[rank:].mean().clamp(min=0)) if rank < dim else 0.0
-        return cls(moments.mean, LowRank(basis, spectrum[:rank].clamp(min=0), floor), schedule)
+        return cls(moments.mean, LowRank(vectors[:, :rank], spectrum[:rank].clamp(min=0), floor), schedule)
 
     @property
     def shape(self) -> torch.Size:
@@ -156,6 +155,8 @@ class GaussianDenoiser(Law):
         self._check(x)
         t = float(t)
         if isinstance(s, Sequence) or (isinstance(s, Tensor) and s.ndim == 1):
+            if not len(s):
+                raise ValueError("s is an empty grid; give one time, or at least one time in a sequence")
             return torch.stack([self.flow(x, t, float(one)) for one in s])
         s = float(s)
         work = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
@@ -218,9 +219,7 @@ class GaussianDenoiser(Law):
     def marginal(self, t: float | int) -> "GaussianDenoiser":
         """The law of x_t, taken as a data law: N(alpha mean, alpha^2 Sigma + sigma^2 I)."""
         t = float(t)
-        return GaussianDenoiser(
-            self.schedule.alpha(t) * self.mean, self.covariance.map(variance(self.schedule, t)), self.schedule
-        )
+        return GaussianDenoiser(self.schedule.alpha(t) * self.mean, self.covariance.map(variance(self.schedule, t)), self.schedule)
 
     def posterior_covariance(self, t: float | int) -> Covariance:
         """Cov[x_0 | x_t] = Sigma sigma^2 / (alpha^2 Sigma + sigma^2), the same for every x_t."""

@@ -62,9 +62,7 @@ class MixtureDenoiser(Law):
                 f"MixtureDenoiser needs weights (K,) and means (K, *shape), got {tuple(weights.shape)} and {tuple(means.shape)}"
             )
         if not bool(((weights > 0) & weights.isfinite()).all()):
-            raise ValueError(
-                f"MixtureDenoiser needs positive, finite weights, got {weights.tolist()}; leave out empty components"
-            )
+            raise ValueError(f"MixtureDenoiser needs positive, finite weights, got {weights.tolist()}; leave out empty components")
         object.__setattr__(self, "means", means)
         object.__setattr__(self, "weights", weights / weights.sum())
         object.__setattr__(self, "covariances", _each(self.covariances, len(weights), means[0].numel()))
@@ -202,9 +200,7 @@ def _each(given, count: int, dim: int) -> tuple[Covariance, ...]:
     if not isinstance(given, Sequence):
         return (as_covariance(given, dim),) * count
     if len(given) != count:
-        raise ValueError(
-            f"MixtureDenoiser got {len(given)} covariances for {count} components; give one each, or one for all"
-        )
+        raise ValueError(f"MixtureDenoiser got {len(given)} covariances for {count} components; give one each, or one for all")
     seen: list[tuple] = []
     out = []
     for one in given:

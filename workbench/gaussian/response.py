@@ -47,9 +47,7 @@ def sigma_d_sigma(schedule: Schedule, t: float | Tensor) -> float | Tensor:
     return schedule.sigma(t) * schedule.d_sigma(t)
 
 
-def response(
-    face: str, schedule: Schedule, t: float | Tensor, axes: int = 1
-) -> tuple[float | Tensor, Callable[[Tensor], Tensor]]:
+def response(face: str, schedule: Schedule, t: float | Tensor, axes: int = 1) -> tuple[float | Tensor, Callable[[Tensor], Tensor]]:
     """The shift and the function f of one face at time t (a float, or (batch,) with weights for each sample).
 
     Raises:

@@ -11,7 +11,10 @@ from workbench.gaussian.gaussian import GaussianDenoiser
 
 
 def teleport(
-    law: GaussianDenoiser, x: Float[Tensor, "batch *shape"], t: float | int | Tensor, s: float | int | Tensor | Sequence[float | int]
+    law: GaussianDenoiser,
+    x: Float[Tensor, "batch *shape"],
+    t: float | int | Tensor,
+    s: float | int | Tensor | Sequence[float | int],
 ) -> Tensor:
     """Jump from time t to s along the exact probability flow of a Gaussian law, at no network evaluation.
 
