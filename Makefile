@@ -19,7 +19,7 @@ export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help book test unit chapters check lint serve clean
+.PHONY: help book test unit chapters check lint bench artifacts serve clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -45,6 +45,16 @@ lint: $(VENV)/.stamp  ## style and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+bench: $(VENV)/.stamp  ## benchmarks: ratios measured side by side in one run
+	$(PY) -m benchmarks
+
+# The images CIFAR-10's artifacts are made from: a folder for the official archive (downloaded when missing).
+DATA ?= data
+SOURCE ?= official
+artifacts: $(VENV)/.stamp  ## rebuild the shipped artifacts from the images (DATA=folder SOURCE=official|jpeg-copy)
+	$(PY) -m workbench.artifacts.cifar10_moments --data $(DATA) --source $(SOURCE)
+	$(PY) -m workbench.artifacts.cifar10_facts --data $(DATA) --source $(SOURCE)
 
 serve:  ## show the built site at http://localhost:8000
 	@test -f _build/html/index.html || { echo "There is no site yet: run 'make book' first."; exit 1; }
