@@ -160,6 +160,8 @@ class GaussianDenoiser(Law):
         self._check(x)
         t = float(t)
         if isinstance(s, Sequence) or (isinstance(s, Tensor) and s.ndim == 1):
+            if not len(s):
+                raise ValueError("s is an empty grid; give one time, or at least one time in a sequence")
             return torch.stack([self.flow(x, t, float(one)) for one in s])
         s = float(s)
         work = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
