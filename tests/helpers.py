@@ -16,6 +16,7 @@ SCHEDULES = (VP(), Cosine(), VE(), Rectified(), DiscreteVP.linear())
 SINGULAR_START = (Cosine(), Rectified())  # alpha = 0 at t = 1
 PRESERVING = (VP(), Cosine(), DiscreteVP.linear())
 POINT, STANDARD, T1 = ((1.0,), (0.7,), (0.0,)), ((1.0,), (0.0,), (1.0,)), ((0.4, 0.6), (-1.5, 1.0), (0.6, 0.8))
+SHIFTED, MEAN = ((0.4, 0.6), (-1.0, 1.5), (0.6, 0.8)), 0.5  # T1 itself has mean 0, which hides a wrong factor of the mean
 
 
 def name(value) -> str:

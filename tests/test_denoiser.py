@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from helpers import POINT, SCHEDULES, SINGULAR_START, STANDARD, T1, Mixture, levels, log_density, name, times
+from helpers import MEAN, POINT, SCHEDULES, SHIFTED, SINGULAR_START, STANDARD, T1, Mixture, levels, log_density, name, times
 
 import workbench as wb
 from workbench.denoiser import SOURCES, as_time, check_predicts, conversion
@@ -129,9 +129,9 @@ def test_a_batch_with_some_clean_samples(schedule, source) -> None:
 @pytest.mark.parametrize("schedule", SINGULAR_START, ids=name)
 def test_where_there_is_no_signal(schedule) -> None:
     """At alpha = 0 the data prediction is the mean of the law, and noise = x / sigma says nothing about the data."""
-    x, mean = states(schedule, 1.0), 0.4 * -1.5 + 0.6 * 1.0
+    x, mean = states(schedule, 1.0), MEAN
     for source in ("data", "velocity", "v"):
-        model = Mixture(schedule, T1, source)
+        model = Mixture(schedule, SHIFTED, source)
         torch.testing.assert_close(model.data(x, 1.0), torch.full_like(x, mean), rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(model.noise(x, 1.0), x, rtol=1e-12, atol=1e-12)
         rate = schedule.d_alpha(1.0) * mean + schedule.d_sigma(1.0) * x
@@ -235,8 +235,8 @@ def test_asked_on_another_schedule(there, here, source) -> None:
 def test_both_ends_of_another_schedule() -> None:
     x = states(VP(), 0.5)
     for there, here in ((Cosine(), Rectified()), (Rectified(), Cosine())):
-        model = Mixture(there, T1).on(here)
-        torch.testing.assert_close(model.data(x, 1.0), torch.full_like(x, 0.0), rtol=0, atol=1e-12)
+        model = Mixture(there, SHIFTED).on(here)
+        torch.testing.assert_close(model.data(x, 1.0), torch.full_like(x, MEAN), rtol=0, atol=1e-12)
         torch.testing.assert_close(model.noise(x, 1.0), x, rtol=1e-12, atol=0)
     model = Mixture(VP(), T1, "noise").on(Rectified())
     assert torch.equal(model.velocity(x, 0.0), -x)

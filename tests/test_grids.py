@@ -161,9 +161,7 @@ def test_messages(place, kwargs, message) -> None:
         place(VP(), **kwargs)
 
 
-@pytest.mark.parametrize(
-    ("place", "argument"), [(grids.karras, "rho"), (grids.exponential, "power"), (grids.flow_shift, "shift")]
-)
+@pytest.mark.parametrize(("place", "argument"), [(grids.karras, "rho"), (grids.exponential, "power"), (grids.flow_shift, "shift")])
 @pytest.mark.parametrize("value", [0.0, -2.0, math.inf, math.nan])
 def test_parameters_must_be_positive(place, argument, value) -> None:
     with pytest.raises(ValueError, match=f"{argument} must be positive"):

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from helpers import SCHEDULES, T1, Mixture, label, name
+from helpers import MEAN, SCHEDULES, SHIFTED, T1, Mixture, label, name
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,9 +40,7 @@ def test_runs_repeat_and_touch_nothing(solver) -> None:
     grid, model = wb.grids.karras(VP(), 6, stop=0.0), Mixture(VP())
     x = start(VP(), 1.0)
     before, world = x.clone(), torch.get_rng_state()
-    one, two, other = (
-        wb.solve(model, x, grid, solver, generator=torch.Generator().manual_seed(seed)).x for seed in (3, 3, 4)
-    )
+    one, two, other = (wb.solve(model, x, grid, solver, generator=torch.Generator().manual_seed(seed)).x for seed in (3, 3, 4))
     assert torch.equal(one, two) and torch.equal(x, before) and torch.equal(torch.get_rng_state(), world)
     assert torch.equal(one, other) != solver.stochastic
 
@@ -105,14 +103,13 @@ def test_any_grid_composes(points, to_zero) -> None:
 @pytest.mark.parametrize("schedule", [Cosine(), Rectified()], ids=name)
 def test_the_first_step_from_no_signal(schedule) -> None:
     """x <- (sigma_s / sigma_t) x + alpha_s data; then as if the run had started there."""
-    model, x = Mixture(schedule), start(schedule, 1.0)
-    mean = 0.4 * -1.5 + 0.6 * 1.0  # all that x_1 says about the data
-    after = schedule.sigma(0.6) * x + schedule.alpha(0.6) * mean
+    model, x = Mixture(schedule, SHIFTED), start(schedule, 1.0)  # x_1 says nothing about the data but their mean
+    after = schedule.sigma(0.6) * x + schedule.alpha(0.6) * MEAN
     for solver in (solvers.DDIM(), solvers.Heun(), solvers.RK4()):
         run = wb.solve(model, x, [1.0, 0.6, 0.3, 0.0], solver, trajectory=True)
         torch.testing.assert_close(run.xs[1], after, rtol=1e-12, atol=1e-13)
         torch.testing.assert_close(run.x, wb.solve(model, after, [0.6, 0.3, 0.0], solver).x, rtol=1e-12, atol=1e-13)
-        torch.testing.assert_close(wb.solve(model, x, [1.0, 0.0], solver).x, torch.full_like(x, mean), rtol=0, atol=1e-12)
+        torch.testing.assert_close(wb.solve(model, x, [1.0, 0.0], solver).x, torch.full_like(x, MEAN), rtol=0, atol=1e-12)
 
 
 @every
@@ -140,7 +137,9 @@ def test_gradients_flow_through_a_run(solver) -> None:
     bump[1, 0, 2] = 1e-5
     with torch.no_grad():
         assert by_strength.item() == pytest.approx(((end(strength + h, x) - end(strength - h, x)) / (2 * h)).item(), rel=1e-6)
-        assert by_x[1, 0, 2].item() == pytest.approx(((end(strength, x + bump) - end(strength, x - bump)) / (2 * h)).item(), rel=1e-5)
+        assert by_x[1, 0, 2].item() == pytest.approx(
+            ((end(strength, x + bump) - end(strength, x - bump)) / (2 * h)).item(), rel=1e-5
+        )
     net = wb.NetworkDenoiser(lambda y, t: torch.tanh(strength * y), VP(), predicts="data")
     assert not wb.solve(net, x, [0.9, 0.2], solver, generator=torch.Generator()).x.requires_grad
 

@@ -53,7 +53,7 @@ def conversion(schedule: Schedule, source: str, target: str, t: Time):
         else:
             speed_data, speed_noise = schedule.d_alpha(t), schedule.d_sigma(t)
             pair = tuple(speed_data * data[i] + speed_noise * noise[i] for i in (0, 1))
-        finite = all(bool(torch.as_tensor(part).isfinite().all()) for part in pair)
+        finite = all(_finite(part) for part in pair)
     except ZeroDivisionError:
         finite = False
     if not finite:
@@ -63,6 +63,10 @@ def conversion(schedule: Schedule, source: str, target: str, t: Time):
             "data or velocity can be used: start at schedule.t_first or stop at schedule.t_last"
         )
     return pair if key is None else schedule.remember(key, pair)
+
+
+def _finite(value: float | Tensor) -> bool:
+    return bool(value.isfinite().all()) if isinstance(value, Tensor) else math.isfinite(value)
 
 
 def _posterior_means(schedule: Schedule, source: str, t, alpha, sigma):
@@ -262,7 +266,7 @@ class Rescheduled(Denoiser):
             if isinstance(other, Tensor)
             else not ends[0] <= ends[1] * (1 + 1e-12)
         )
-        infinite = not bool(torch.as_tensor(other).isfinite().all())
+        infinite = not _finite(other)
         if outside or infinite:
             raise ValueError(
                 f"at t = {t} of {type(self.schedule).__name__} the log-SNR is {lam}, below everything that {type(self.model.schedule).__name__} "

@@ -32,7 +32,10 @@ def _home(name: str) -> str | None:
     """Where the object behind a dotted name is defined: ``wb.solve`` -> ``workbench.solve.solve``."""
     target = importlib.import_module("workbench")
     for part in name.split(".")[1:]:
-        target = getattr(target, part, None)
+        try:
+            target = getattr(target, part)
+        except (AttributeError, ImportError):  # a chapter may show a name that does not exist, to make a point
+            return None
     module, qualname = getattr(target, "__module__", None), getattr(target, "__qualname__", None)
     return f"{module}.{qualname}" if module and qualname else None
 

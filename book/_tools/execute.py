@@ -4,7 +4,7 @@ A chapter is copied to ``_build/runs/``, executed there by nbmake and stored wit
 peak memory, versions, date, and a key.  The key hashes everything the outputs depend on: the notebook, the package with
 its artifacts, Python and every installed distribution.  A chapter whose key is unchanged since its last successful run
 is not run again; so ``make test`` followed by ``make book`` executes once, and an edit anywhere in ``workbench/``
-re-executes all.
+re-executes all.  ``BOOK_ROOT`` names another book to run, which is how the tests of this tool use it.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(__file__).resolve().parent
+ROOT = Path(os.environ.get("BOOK_ROOT", TOOLS.parents[1]))
 RUNS = ROOT / "_build" / "runs"
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -53,7 +53,7 @@ def _environment_digest() -> str:
         digest.update(name.encode())
     for file in [*sorted(ROOT.glob("workbench/**/*")), TOOLS / "execute.py", TOOLS / "meter.py"]:
         if file.is_file() and file.suffix in {".py", ".json", ".safetensors"}:
-            digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
+            digest.update(os.path.relpath(file, ROOT).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
 

@@ -53,7 +53,7 @@ def test_lock_satisfies_every_range():
 def test_lock_takes_the_cpu_build_and_names_no_place():
     text = (ROOT / "requirements.lock").read_text("utf8")
     assert re.search(r"^torch==\d+\.\d+\.\d+$", text, re.MULTILINE)
-    assert not re.search(r"^(?!#).*(@|file:|http|--)", text, re.MULTILINE)
+    assert not re.search(r"^(?!#).*(@|file:|https?:|--)", text, re.MULTILINE)
     assert locked()["jupyter-book"].startswith("1.")
 
 

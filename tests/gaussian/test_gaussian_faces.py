@@ -128,7 +128,11 @@ def test_limits_at_the_data(law, mean, sigma_matrix, schedule, rng):
     close(law.noise(x, 0.0), torch.zeros(4, 3))
     close(law.score(x, 0.0), -torch.linalg.solve(sigma_matrix, (x - mean).T).T)
     close(law.velocity(x, 0.0), law.velocity(x, 1e-11), 1e-6)
-    assert law.velocity(x, 0.0).isfinite().all()
+    if math.isfinite(schedule.d_sigma(0.0)):  # then sigma sigma' = 0
+        expected = schedule.d_alpha(0.0) * x / schedule.alpha(0.0)
+    else:  # alpha^2 + sigma^2 = 1, so sigma sigma' = -alpha alpha'
+        expected = schedule.d_alpha(0.0) * (mean + (x - mean) - torch.linalg.solve(sigma_matrix, (x - mean).T).T)
+    close(law.velocity(x, 0.0), expected)
     zero = torch.zeros(4, dtype=torch.float64)
     for face in FACES:
         close(getattr(law, face)(x, zero), getattr(law, face)(x, 0.0), 1e-12)

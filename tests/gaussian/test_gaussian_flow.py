@@ -99,6 +99,8 @@ def test_nothing_expands_from_a_point(schedule):
     assert collapsed[0, 1] == 0
     with pytest.raises(ValueError, match="outside"):
         law.flow(x, -0.1, 0.0)
+    with pytest.raises(ValueError, match="empty grid"):
+        law.flow(x, 0.5, [])
 
 
 def errors(law, schedule, solver, counts):

@@ -111,8 +111,10 @@ def test_infinite_derivatives_are_said_to_be_infinite(schedule) -> None:
 
 @every
 def test_time_to_log_snr_and_back_is_exact(schedule) -> None:
-    dense = np.geomspace(1e-7, 1e4, 400) if isinstance(schedule, VE) else np.concatenate(
-        [np.geomspace(1e-9, 1e-2, 200), np.linspace(1e-2, min(schedule.t_first, 0.999), 500)]
+    dense = (
+        np.geomspace(1e-7, 1e4, 400)
+        if isinstance(schedule, VE)
+        else np.concatenate([np.geomspace(1e-9, 1e-2, 200), np.linspace(1e-2, min(schedule.t_first, 0.999), 500)])
     )
     t = torch.tensor(dense, dtype=torch.float64)
     torch.testing.assert_close(schedule.inverse_log_snr(schedule.log_snr(t)), t, rtol=1e-12, atol=1e-13)

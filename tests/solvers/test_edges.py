@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from helpers import SCHEDULES, SINGULAR_START, Mixture, label, name
+from helpers import MEAN, SCHEDULES, SHIFTED, SINGULAR_START, Mixture, label, name
 
 import workbench as wb
 from workbench import solvers
@@ -99,5 +99,5 @@ def test_regular_ends_belong_to_straight_lines_in_t() -> None:
     for solver, schedule in itertools.product(solvers.ALL, SCHEDULES):
         in_t = getattr(solver, "variable", "rho") == "t"
         assert solver.regular_ends(schedule) == (in_t and isinstance(schedule, Rectified))
-    run = wb.solve(Mixture(Rectified()), torch.zeros(1, 1), [1.0, 0.0], solvers.Euler(variable="t"))
-    assert run.x.item() == pytest.approx(0.4 * -1.5 + 0.6) and run.evaluations == 1  # one Euler step to the mean of the data
+    run = wb.solve(Mixture(Rectified(), SHIFTED), torch.zeros(1, 1), [1.0, 0.0], solvers.Euler(variable="t"))
+    assert run.x.item() == pytest.approx(MEAN) and run.evaluations == 1  # one Euler step to the mean of the data

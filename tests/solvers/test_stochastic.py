@@ -77,9 +77,7 @@ def test_the_posterior_step_from_bayes(schedule) -> None:
 @every
 def test_eta_interpolates_between_the_flow_and_the_posterior(schedule) -> None:
     grid = wb.grids.karras(schedule, 6)
-    for one, two in zip(
-        solvers.DDIM(eta=1.0).plan(schedule, grid), solvers.DDPM().plan(schedule, grid), strict=True
-    ):
+    for one, two in zip(solvers.DDIM(eta=1.0).plan(schedule, grid), solvers.DDPM().plan(schedule, grid), strict=True):
         assert tuple(one) == pytest.approx(tuple(two), rel=1e-10)
     rows = solvers.DDIM(eta=0.5).plan(schedule, grid)
     for row, full, t, s in zip(rows, solvers.DDPM().plan(schedule, grid), grid.tolist(), grid[1:].tolist(), strict=False):

@@ -120,7 +120,7 @@ class Covariance:
         key = (x.dtype, x.device)
         if (known := self._casts.get(key)) is None:
             with torch.inference_mode(False):
-                known = self._casts[key] = self.vectors.to(x)
+                known = self._casts[key] = lasting(self.vectors.to(x))
         return known
 
 
@@ -202,6 +202,11 @@ class LowRank(Covariance):
             )
         last = torch.tensor([float(floor)], dtype=torch.float64)
         self._set(torch.cat([wide, last]) if basis.shape[1] < basis.shape[0] else wide, basis, len(basis))
+
+
+def lasting(tensor: Tensor) -> Tensor:
+    """The constant behind a tensor that a ``torch.func`` transform has wrapped: what is remembered must outlive the transform."""
+    return torch.func.debug_unwrap(tensor)
 
 
 def as_covariance(value: Covariance | Tensor | float | int, dim: int) -> Covariance:

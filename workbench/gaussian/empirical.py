@@ -12,6 +12,7 @@ from torch import Tensor
 
 from workbench.denoiser import Time, combine, conversion
 from workbench.draws import Generators, check_generators, normal
+from workbench.gaussian.covariance import lasting
 from workbench.gaussian.law import Law, check_count, check_schedule, wide
 from workbench.gaussian.mixture import choose
 from workbench.gaussian.response import columns
@@ -95,14 +96,14 @@ class EmpiricalDenoiser(Law):
     @cached_property
     def _center(self) -> Tensor:
         total = sum(self.read(rows).sum(0) for rows in self._slices(self._rows(0)))
-        return total / len(self)
+        return lasting(total / len(self))
 
     @cached_property
     def _norms(self) -> Tensor:
         norms = torch.empty(len(self), dtype=torch.float64)
         for rows in self._slices(self._rows(0)):
             norms[rows] = self.read(rows).sub_(self._center).square().sum(1)
-        return norms
+        return lasting(norms)
 
     def _rows(self, batch: int) -> int:
         """How many points fit in a chunk, together with their weights for ``batch`` samples."""

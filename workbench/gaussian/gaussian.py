@@ -12,7 +12,7 @@ from torch import Tensor
 
 from workbench.denoiser import Time, per_sample
 from workbench.draws import Generators, check_generators, normal
-from workbench.gaussian.covariance import Covariance, LowRank, as_covariance, cast_weights
+from workbench.gaussian.covariance import Covariance, LowRank, as_covariance, cast_weights, lasting
 from workbench.gaussian.estimate import fitted, mean_of
 from workbench.gaussian.law import Law, check_count, check_schedule, wide
 from workbench.gaussian.response import posterior_variance, response, variance
@@ -113,7 +113,12 @@ class GaussianDenoiser(Law):
             if len(self._memo) >= _MEMO_LIMIT:
                 self._memo.clear()
             with torch.inference_mode(False), torch.no_grad():
-                known = self._memo[key] = make()
+                known = make()
+                if isinstance(known, tuple):
+                    known = tuple(lasting(part) if isinstance(part, Tensor) else part for part in known)
+                else:
+                    known = lasting(known)
+                self._memo[key] = known
         return known
 
     def _response(self, face: str, t: float | Tensor, x: Tensor):
@@ -155,6 +160,8 @@ class GaussianDenoiser(Law):
         self._check(x)
         t = float(t)
         if isinstance(s, Sequence) or (isinstance(s, Tensor) and s.ndim == 1):
+            if not len(s):
+                raise ValueError("s is an empty grid; give one time, or at least one time in a sequence")
             return torch.stack([self.flow(x, t, float(one)) for one in s])
         s = float(s)
         work = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

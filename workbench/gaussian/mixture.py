@@ -12,7 +12,7 @@ from torch import Tensor
 
 from workbench.denoiser import Time
 from workbench.draws import Generators, check_generators, normal
-from workbench.gaussian.covariance import Covariance, as_covariance
+from workbench.gaussian.covariance import Covariance, as_covariance, lasting
 from workbench.gaussian.gaussian import checked_mean
 from workbench.gaussian.law import Law, check_count, check_schedule, wide
 from workbench.gaussian.response import columns, posterior_variance, response, variance
@@ -79,7 +79,7 @@ class MixtureDenoiser(Law):
         for k, covariance in enumerate(self.covariances):
             members.setdefault(id(covariance), []).append(k)
         flat = self.means.flatten(1)
-        return tuple(Group(self.covariances[ks[0]], torch.tensor(ks), flat[ks]) for ks in members.values())
+        return tuple(Group(self.covariances[ks[0]], lasting(torch.tensor(ks)), lasting(flat[ks])) for ks in members.values())
 
     def _log_joint(self, x: Tensor, t: float | Tensor) -> Tensor:
         """log w_k + log N(x; component k at time t), (batch, K); x is (batch, d) float64."""

@@ -1,0 +1,130 @@
+"""The tools that execute and stage: once, metered, never stale, and honest about addresses."""
+
+import json
+import os
+import subprocess
+import sys
+
+import execute
+import pytest
+import stage
+
+NOTEBOOK = {
+    "cells": [{"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None, "source": ""}],
+    "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
+    "nbformat": 4,
+    "nbformat_minor": 5,
+}
+
+
+def book_of(root, **sources):
+    """A small book with one chapter for each source."""
+    files = [f"      - file: notebooks/part/{name}" for name in sources]
+    (root / "_toc.yml").write_text("root: book/index\nparts:\n  - caption: Part\n    chapters:\n" + "\n".join(files))
+    folder = root / "notebooks" / "part"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, source in sources.items():
+        notebook = json.loads(json.dumps(NOTEBOOK))
+        notebook["cells"][0]["source"] = source
+        (folder / f"{name}.ipynb").write_text(json.dumps(notebook))
+
+
+def run(root, *arguments, **environment) -> subprocess.CompletedProcess:
+    """``execute.py`` as the Makefile calls it, on another root."""
+    command = [sys.executable, execute.__file__, "--jobs", "1", *arguments]
+    environment = {**os.environ, "BOOK_ROOT": str(root), **environment}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def record(root, name) -> dict:
+    path = root / "_build" / "runs" / "notebooks" / "part" / f"{name}.json"
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def test_runs_once_and_again_only_after_a_change(tmp_path):
+    book_of(tmp_path, one="print(6 * 7)")
+    first = run(tmp_path)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "0 unchanged" in first.stdout
+    done = json.loads((tmp_path / "_build/runs/notebooks/part/one.ipynb").read_text())
+    assert done["cells"][0]["outputs"][0]["text"] == ["42\n"]
+    reading = record(tmp_path, "one")
+    assert reading["peak_mb"] > 20
+    assert 0 < reading["seconds"] <= reading["wall_seconds"] + 5
+    assert not json.loads((tmp_path / "notebooks/part/one.ipynb").read_text())["cells"][0]["outputs"]
+
+    again = run(tmp_path)
+    assert "1 unchanged" in again.stdout
+    assert record(tmp_path, "one") == reading
+
+    (tmp_path / "workbench").mkdir()
+    (tmp_path / "workbench" / "new.py").write_text("x = 1")
+    changed = run(tmp_path)
+    assert "0 unchanged" in changed.stdout
+    assert record(tmp_path, "one")["key"] != reading["key"]
+
+
+def test_failure_stops_the_book_and_leaves_no_record(tmp_path):
+    book_of(tmp_path, bad="assert False, 'the claim does not hold'")
+    failed = run(tmp_path)
+    assert failed.returncode == 1
+    assert "the claim does not hold" in failed.stdout
+    assert record(tmp_path, "bad") == {}
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"), [({"BOOK_MEMORY_MB": "60"}, "the budget is 60 MB"), ({"BOOK_SECONDS": "0.2"}, "the budget is 0.2 s")]
+)
+def test_budget(limit, message, tmp_path):
+    book_of(tmp_path, heavy="x = bytearray(80_000_000)\nsum(range(10_000_000))")
+    failed = run(tmp_path, **limit)
+    assert failed.returncode == 1
+    assert message in failed.stdout
+    assert record(tmp_path, "heavy") == {}
+
+
+def test_kernels_have_one_thread(tmp_path):
+    book_of(tmp_path, threads="import os\nassert os.environ['OMP_NUM_THREADS'] == os.environ['MKL_NUM_THREADS'] == '1'")
+    assert run(tmp_path, OMP_NUM_THREADS="4").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("https://github.com/o/few-steps.few", "https://github.com/o/few-steps.few"),
+        ("git@github.com:o/p.git", "https://github.com/o/p"),
+        ("https://gitlab.com/o/p/", "https://gitlab.com/o/p"),
+        ("/somewhere/p.git", None),
+        ("http://127.0.0.1:3000/o/p.git", None),
+        ("file:///somewhere/p", None),
+        ("git@example:o/p", None),
+    ],
+)
+def test_launch_buttons_need_a_public_address(address, found, monkeypatch):
+    monkeypatch.setenv("BOOK_REPOSITORY", address)
+    assert stage.repository() == found
+    config = stage._config()
+    assert bool(config.get("launch_buttons")) is bool(found)
+    assert config["repository"]["url"] == (found or "")
+    if found and "github" in found:
+        assert config["launch_buttons"]["binderhub_url"]
+
+
+def test_api_pages_name_every_public_part(tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "SOURCE", tmp_path)
+    stage._api_pages()
+    names = {path.stem for path in (tmp_path / "book" / "api").glob("*.md")}
+    assert {"schedules", "solvers", "denoiser", "grids"} <= names
+    assert ".. automodule:: workbench.schedules.vp\n" in (tmp_path / "book/api/schedules.md").read_text()
+
+
+def test_staging_refuses_what_did_not_run(monkeypatch, capsys):
+    monkeypatch.setattr(stage, "chapters", lambda: ["notebooks/part/never"])
+    assert stage.main() == 1
+    assert "notebooks/part/never" in capsys.readouterr().out
+
+
+def test_pages_are_in_reading_order():
+    order = execute.pages()
+    assert order[0] == "book/index"
+    assert order.index("book/how_to_run") < order.index("book/glossary")
