@@ -142,7 +142,7 @@ def test_where_there_is_no_signal(schedule) -> None:
         for face in ("data", "velocity"):
             with pytest.raises(ValueError, match=f"{face} cannot be computed from {source} at t = 1"):
                 getattr(model, face)(x, 1.0)
-            with pytest.raises(ValueError, match="start at schedule.t_first"):
+            with pytest.raises(ValueError, match=r"start at schedule\.t_first"):
                 getattr(model, face)(x, torch.tensor([0.5, 0.5, 1.0, 0.5, 0.5]))
 
 

@@ -190,5 +190,5 @@ def test_schedulers_that_cannot_be_understood() -> None:
 
     with pytest.raises(ValueError, match="prediction_type 'flux' is not known; it is one of epsilon, sample, v_prediction"):
         wb.from_diffusers(Recorder(), Odd())
-    with pytest.raises(TypeError, match="object has no alphas_cumprod.*by hand"):
+    with pytest.raises(TypeError, match=r"object has no alphas_cumprod.*by hand"):
         wb.from_diffusers(Recorder(), object())

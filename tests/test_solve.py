@@ -1,6 +1,7 @@
 """The sampling loop: what it returns, who draws, what it keeps, and what it refuses."""
 
 import dataclasses
+import itertools
 
 import pytest
 import torch
@@ -89,7 +90,7 @@ def test_trajectory_callback_and_solution(solver, schedule) -> None:
 def test_any_grid_composes(points, to_zero) -> None:
     """Running to a point and going on from it is running through it, for methods that keep no memory."""
     grid = sorted(points, reverse=True)
-    if min(a - b for a, b in zip(grid, grid[1:], strict=False)) < 1e-6:
+    if min(a - b for a, b in itertools.pairwise(grid)) < 1e-6:
         return
     grid, model, x = grid + [0.0] * to_zero, Mixture(VP()), start(VP(), grid[0], batch=1)
     for solver in (solvers.DDIM(), solvers.Heun()):

@@ -33,7 +33,7 @@ def cifar10(schedule: Schedule, rank: int | None = None) -> GaussianDenoiser:
 
 @cache
 def _cifar10(rank: int | None) -> GaussianDenoiser:
-    """Read and checked once for each rank: the stored vectors are 31 MB in float64."""
+    """Checked once for each rank; all ranks share the stored vectors."""
     from workbench import artifacts
     from workbench.schedules import VE
 

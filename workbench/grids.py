@@ -40,11 +40,7 @@ def quadratic(schedule: Schedule, n: int, start: float | None = None, stop: floa
 
 def log_snr(schedule: Schedule, n: int, start: float | None = None, stop: float | None = None) -> Grid:
     """Equal steps in lambda = log(alpha / sigma): the natural clock of exponential integrators.  Paper: ``lu2022dpmsolver``."""
-
-    def place(first: float, last: float, m: int) -> Tensor:
-        return torch.linspace(first, last, m, dtype=torch.float64)
-
-    return _by_log_snr(schedule, n, start, stop, place)
+    return _by_log_snr(schedule, n, start, stop, lambda first, last, m: torch.linspace(first, last, m, dtype=torch.float64))
 
 
 def karras(schedule: Schedule, n: int, start: float | None = None, stop: float | None = None, *, rho: float = 7.0) -> Grid:

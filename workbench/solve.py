@@ -5,6 +5,7 @@ share: both singular ends of the grid, the counting of evaluations, the noise, t
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -89,16 +90,16 @@ def _steps(model: Counted, times: list[float], solver: Solver, x: Tensor, genera
         todo = todo[1:]
         yield x
     if len(todo) > 1:
-
-        def draw(like: Tensor) -> Tensor:
-            return normal(like.shape, generator, like.dtype, like.device)
-
-        memory = None
+        draw, memory = partial(_draw, generator), None
         for row in _on_device(solver.plan(schedule, torch.tensor(todo, dtype=torch.float64)), x):
             x, memory = solver.step(model, x, row, memory, draw)
             yield x
     if finish:
         yield model.data(x, todo[-1])
+
+
+def _draw(generator: Generators, like: Tensor) -> Tensor:
+    return normal(like.shape, generator, like.dtype, like.device)
 
 
 def _on_device(rows: Sequence[Any], x: Tensor) -> Sequence[Any]:

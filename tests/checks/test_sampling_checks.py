@@ -175,7 +175,7 @@ def test_counts_wrong() -> None:
 
     assert checks.counts_evaluations(ddim, expected=2).passed  # two faces are two calls
     assert checks.counts_evaluations(heun, expected=2).passed
-    with pytest.raises(checks.CheckFailed, match="3 evaluations for 1 steps, expected 1.*two faces are asked"):
+    with pytest.raises(checks.CheckFailed, match=r"3 evaluations for 1 steps, expected 1.*two faces are asked"):
         checks.counts_evaluations(twice, expected=1)
 
     class Liar(solvers.DDIM):

@@ -1,6 +1,7 @@
 """Schedules against their textbook definitions in 50 digits, their derivatives, inverses, ends and bookkeeping."""
 
 import copy
+import itertools
 import math
 import pickle
 
@@ -144,7 +145,7 @@ def test_forward_process_has_these_marginals(schedule) -> None:
     pieces = np.linspace(0.25, 1, 4).tolist() if isinstance(schedule, DiscreteVP) else [start, stop]  # no kink inside a piece
     alpha, sigma = levels(schedule, pieces[0])
     y = [alpha, sigma**2]
-    for begin, end in zip(pieces, pieces[1:], strict=False):
+    for begin, end in itertools.pairwise(pieces):
 
         def moments(t, y, end=end):
             t = min(float(t), end * (1 - 1e-12))

@@ -63,7 +63,7 @@ def test_counts_in_numbers() -> None:
 @every_solver
 def test_a_noise_prediction_cannot_start_without_signal(solver, schedule) -> None:
     generator = torch.Generator().manual_seed(0) if solver.stochastic else None
-    with pytest.raises(ValueError, match="start at schedule.t_first"):
+    with pytest.raises(ValueError, match=r"start at schedule\.t_first"):
         wb.solve(network(schedule, "noise"), torch.ones(1, 2), [1.0, 0.5, 0.2], solver, generator=generator)
 
 

@@ -1,5 +1,6 @@
 """The same method under different names, formulas written out a second time, and the schedulers of diffusers."""
 
+import itertools
 import math
 
 import numpy as np
@@ -35,7 +36,7 @@ def in_rho(schedule, grid, x, step):
 
     ends = [levels(schedule, t) for t in grid.tolist()]
     y = x / ends[0][0]
-    for (a, b), (c, d) in zip(ends, ends[1:], strict=False):
+    for (a, b), (c, d) in itertools.pairwise(ends):
         y = step(slope, y, b / a, d / c - b / a)
     return ends[-1][0] * y
 
@@ -91,8 +92,11 @@ def test_ddim_is_euler_in_rho_and_heun_is_a_tableau(schedule) -> None:
     model = Mixture(schedule)
     one, two = (wb.solve(model, X, grid, solver).x for solver in (solvers.DDIM(), solvers.Euler()))
     torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
-    by_hand = solvers.RungeKutta(tableau=solvers.Tableau((0.0, 1.0), ((), (1.0,)), (0.5, 0.5)))
-    assert torch.equal(wb.solve(model, X, grid, solvers.Heun()).x, wb.solve(model, X, grid, by_hand).x)
+
+    class ByHand(solvers.RungeKutta):
+        tableau = solvers.Tableau((0.0, 1.0), ((), (1.0,)), (0.5, 0.5))
+
+    assert torch.equal(wb.solve(model, X, grid, solvers.Heun()).x, wb.solve(model, X, grid, ByHand()).x)
 
 
 def test_on_straight_lines_ddim_is_euler_in_t() -> None:

@@ -1,5 +1,6 @@
 """Where a method must be exact, and how fast it becomes so elsewhere."""
 
+import itertools
 import math
 
 import numpy as np
@@ -69,7 +70,7 @@ def test_ddim_turns_a_unit_gaussian_by_cosines(schedule) -> None:
     for place in (wb.grids.uniform, wb.grids.log_snr, wb.grids.quadratic):
         grid = place(schedule, 9)
         angles = [math.atan2(*reversed(levels(schedule, t))) for t in grid.tolist()]
-        factor = math.prod(math.cos(a - b) for a, b in zip(angles, angles[1:], strict=False))
+        factor = math.prod(math.cos(a - b) for a, b in itertools.pairwise(angles))
         torch.testing.assert_close(wb.solve(model, x, grid, solvers.DDIM()).x, factor * x, rtol=3e-14, atol=0)
     grid = wb.grids.cosine_angle(schedule, 9)
     total = math.acos(levels(schedule, schedule.t_last)[0]) - math.acos(levels(schedule, schedule.t_first)[0])

@@ -1,5 +1,6 @@
 """Methods that draw noise: mean and variance by closed recursion, EDM's Algorithm 2 written out again, weak order."""
 
+import itertools
 import math
 
 import numpy as np
@@ -120,7 +121,7 @@ def test_samples_follow_the_recursion(solver) -> None:
 def algorithm_2(denoise, x, sigmas, draws, churn, low, high, noise):
     """EDM's stochastic sampler from the formulas of the paper, in numpy: sigmas end in 0."""
     steps = len(sigmas) - 1
-    for now, after in zip(sigmas, sigmas[1:], strict=False):
+    for now, after in itertools.pairwise(sigmas):
         gamma = min(churn / steps, 2**0.5 - 1) if low <= now <= high else 0.0
         lifted = now + gamma * now
         if gamma:
@@ -178,6 +179,6 @@ def test_messages() -> None:
         with pytest.raises(ValueError, match=message):
             make()
     for make in (lambda: solvers.DDPM(variance="medium"), lambda: solvers.Euler(variable="lambda")):
-        with pytest.raises((ValueError, TypeError), match="variance|variable"):
+        with pytest.raises((ValueError, TypeError), match=r"variance|variable"):
             make()
     assert not solvers.Heun(churn=3.0, churn_noise=0.0).stochastic

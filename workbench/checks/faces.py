@@ -1,5 +1,6 @@
 """Checks of models: is it a score, a denoiser, an exact flow?"""
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -128,7 +129,7 @@ def flows_to(
                 f"at s = {s} it does not move with the law's velocity: {diagnose(speed, wanted, rtol=1e-4)}: usual cause: variance in "
                 "place of standard deviation in the ratio of widths, or the mean not scaled by alpha"
             )
-    for middle, last in zip(times[1:], times[2:], strict=False):
+    for middle, last in itertools.pairwise(times):
         legs = flow(flow(x, t, middle), middle, last)
         if problem is None and not torch.allclose(legs, flow(x, t, last), rtol=1e-7, atol=1e-7):
             problem = (

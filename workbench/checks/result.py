@@ -1,5 +1,6 @@
 """The outcome of a check."""
 
+import html
 from dataclasses import dataclass
 
 
@@ -26,6 +27,13 @@ class CheckResult:
 
     def __str__(self) -> str:
         return f"{'passed' if self.passed else 'FAILED'}: {self.name}: {self.message}"
+
+    def _repr_html_(self) -> str:
+        color, word = ("#117733", "passed") if self.passed else ("#AA3311", "failed")
+        return (
+            f'<div class="wb-claim wb-check" style="border-left:4px solid {color};padding:.1em .7em;margin:.3em 0">'
+            f"<strong>{word}</strong> <code>{html.escape(self.name)}</code>: {html.escape(self.message)}</div>"
+        )
 
 
 class CheckFailed(AssertionError):

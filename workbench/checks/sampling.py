@@ -5,6 +5,7 @@ A sampler is a solver of ``wb.solvers`` (or your own with ``plan`` and ``step``)
 """
 
 import inspect
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +30,7 @@ def run(sampler: Any, model: Any, x: Tensor, times: list[float], generator: torc
         return list(solve(model, x, times, sampler, generator=generator, trajectory=True).xs)
     draws = len(inspect.signature(sampler).parameters) > 4
     states = [x]
-    for t, s in zip(times, times[1:], strict=False):
+    for t, s in itertools.pairwise(times):
         states.append(sampler(model, states[-1], t, s, *([generator] if draws else [])))
         if states[-1].shape != x.shape:
             raise ValueError(

@@ -87,18 +87,18 @@ class RungeKutta(Solver):
         else:
             begin = schedule.sigma(t) / schedule.alpha(t)
             h = schedule.sigma(s) / schedule.alpha(s) - begin
+        every = [*zip(self.tableau.nodes, self.tableau.stages, strict=True), (1.0, self.tableau.weights)]
+        *stages, final = (self._stage(schedule, t, s, begin, h, node, weights) for node, weights in every)
+        return Rows(inflate, noise, tuple(stages), final)
 
-        def stage(node: float, weights: Sequence[float]) -> Stage:
-            if self.variable == "t":
-                time, scale, factor = (s if node == 1 else t + node * h), 1.0, h
-            else:
-                time = t if node == 0 else s if node == 1 else schedule.inverse_log_snr(-math.log(begin + node * h))
-                scale, factor = schedule.alpha(time) / schedule.alpha(t), schedule.alpha(time) * h
-            return Stage(time, scale, tuple(factor * weight for weight in weights))
-
-        table = self.tableau
-        stages = tuple(stage(node, weights) for node, weights in zip(table.nodes, table.stages, strict=True))
-        return Rows(inflate, noise, stages, stage(1.0, table.weights))
+    def _stage(self, schedule, t: float, s: float, begin: float, h: float, node: float, weights: Sequence[float]) -> Stage:
+        """The stage at begin + node * h of the variable, for a step of h from t to s."""
+        if self.variable == "t":
+            time, scale, factor = (s if node == 1 else t + node * h), 1.0, h
+        else:
+            time = t if node == 0 else s if node == 1 else schedule.inverse_log_snr(-math.log(begin + node * h))
+            scale, factor = schedule.alpha(time) / schedule.alpha(t), schedule.alpha(time) * h
+        return Stage(time, scale, tuple(factor * weight for weight in weights))
 
     def step(self, model, x: Tensor, row: Rows, memory, draw) -> tuple[Tensor, None]:
         """Evaluate the stages, combine the slopes."""
