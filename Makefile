@@ -41,9 +41,11 @@ chapters: $(VENV)/.stamp
 check: $(VENV)/.stamp  ## test the built site: links, alt texts, weights; in Chromium: offline, keyboard, narrow, accessible
 	$(PY) -m pytest -q -n $(JOBS) --dist worksteal -rs tests/book/test_site.py tests/book/test_browser.py tests/book/test_converter.py
 
-lint: $(VENV)/.stamp  ## style and types
+lint: $(VENV)/.stamp  ## style (ruff)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+
+types: $(VENV)/.stamp  ## static types (mypy); shapes and types are enforced at run time while testing
 	$(VENV)/bin/mypy
 
 bench: $(VENV)/.stamp  ## benchmarks: ratios measured side by side in one run

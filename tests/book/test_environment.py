@@ -28,7 +28,7 @@ def locked() -> dict[str, str]:
     return {canonicalize_name(n): v for n, v in (line.split("==") for line in lines if line and not line.startswith("#"))}
 
 
-@pytest.mark.parametrize("requirement", map(Requirement, PROJECT["dependencies"]), ids=str)
+@pytest.mark.parametrize("requirement", [*map(Requirement, PROJECT["dependencies"])], ids=str)
 def test_conda_supplies_what_pip_would(requirement):
     """Otherwise pip would fetch it on Binder, and for torch that is the build with several GB of CUDA."""
     assert conda_requirements().get(canonicalize_name(requirement.name)) == requirement.specifier

@@ -132,7 +132,9 @@ def ancestral(model, x, t, s, generator, scale=1.0, power=0.5, keep=True, shared
 
 
 @pytest.mark.parametrize(
-    "solver", [s for s in solvers.ALL if s.stochastic and getattr(s, "variance", "small") == "small"] + [ancestral], ids=str
+    "solver",
+    [s for s in solvers.ALL if s.stochastic and getattr(s, "variance", "small") == "small"] + [ancestral],
+    ids=lambda solver: getattr(solver, "__name__", str(solver)),
 )
 def test_marginals_right(solver) -> None:
     assert checks.preserves_marginals(solver).passed
