@@ -125,3 +125,9 @@ def test_exercises_have_solutions(chapter, notebook):
     least = 4 if notebook(chapter)["metadata"]["book"]["level"] == "core" else 2
     assert len(exercises) >= least, f"{len(exercises)} exercises; at least {least} are needed"
     assert set(exercises) <= set(solved), f"no solution for {sorted(set(exercises) - set(solved))}"
+
+
+def test_the_rules_themselves():
+    assert undetermined("x = torch.randn(3)\n%pip list") == ["torch.randn(3)"]
+    assert undetermined("x = torch.randn(\n    3, generator=rng\n)") == []
+    assert statements("x = 1\ny = (\n    2,\n    3,\n)\n\n# a remark\n") == 2
