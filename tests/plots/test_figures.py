@@ -127,7 +127,10 @@ def test_the_axes_of_a_field_carry_its_letter():
     sides = {"in": lambda x: -x, "out": lambda x: x}
     for given, letter in (({}, "x"), ({"letter": "y"}, "y")):
         axes = plots.field(sides, **given).figure.axes[:2]
-        assert [(axis.get_xlabel(), axis.get_ylabel()) for axis in axes] == [(f"${letter}_1$", f"${letter}_2$"), (f"${letter}_1$", "")]
+        assert [(axis.get_xlabel(), axis.get_ylabel()) for axis in axes] == [
+            (f"${letter}_1$", f"${letter}_2$"),
+            (f"${letter}_1$", ""),
+        ]
 
 
 def test_trajectories_reports_length_and_distance():
