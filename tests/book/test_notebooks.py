@@ -1,6 +1,9 @@
 """The form of a chapter: what every reader may rely on, whatever the topic."""
 
+import ast
+import io
 import re
+import tokenize
 
 import pytest
 from execute import chapters
@@ -8,7 +11,6 @@ from execute import chapters
 BANNED = {
     r"warnings\.(filterwarnings|simplefilter)|catch_warnings": "no warnings filter",
     r"torch\.manual_seed|np\.random\.|numpy\.random\.|random\.seed|torch\.seed": "every draw takes a torch.Generator",
-    r"torch\.randn?\((?!.*generator)": "every draw takes a torch.Generator",
 }
 SECTIONS = ("fail", "paper", "exercise", "summary", "reference")
 CARD = ("exercise", "reference")
@@ -18,6 +20,27 @@ each_chapter = pytest.mark.parametrize("chapter", chapters())
 
 def code(book) -> list[str]:
     return ["".join(c["source"]) for c in book["cells"] if c["cell_type"] == "code"]
+
+
+DRAWS = {f"torch.{name}" for name in ("rand", "randn", "randint", "randperm", "normal", "multinomial", "bernoulli")}
+
+
+def runnable(source: str) -> str:
+    """The cell without the lines that only IPython understands."""
+    return re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE)
+
+
+def undetermined(source: str) -> list[str]:
+    """Calls that draw from torch's global generator."""
+    calls = [node for node in ast.walk(ast.parse(runnable(source))) if isinstance(node, ast.Call)]
+    draws = [call for call in calls if ast.unparse(call.func) in DRAWS]
+    return [ast.unparse(call) for call in draws if not any(word.arg == "generator" for word in call.keywords)]
+
+
+def statements(source: str) -> int:
+    """Logical lines: what the formatter spreads over several lines counts once."""
+    tokens = tokenize.generate_tokens(io.StringIO(runnable(source)).readline)
+    return sum(token.type == tokenize.NEWLINE for token in tokens)
 
 
 def text(book) -> str:
@@ -63,10 +86,11 @@ def test_cells_are_short_and_clean(chapter, notebook):
         if cell["cell_type"] != "code":
             continue
         hidden = "remove-cell" in cell["metadata"].get("tags", [])
-        lines = [line for line in source.splitlines() if line.strip()]
-        assert len(lines) <= 20, f"a cell of {len(lines)} lines:\n{source}"
+        assert statements(source) <= 20, f"a cell of {statements(source)} statements:\n{source}"
+        assert len(source.splitlines()) <= 50, f"a cell that fills the screen:\n{source}"
         for pattern, rule in BANNED.items():
             assert not re.search(pattern, source), f"{rule}:\n{source}"
+        assert not undetermined(source), f"every draw takes a torch.Generator:\n{undetermined(source)}"
         if re.search(r"\bpip\b", source):
             assert hidden, f"pip in a visible cell:\n{source}"
             assert re.search(r"except (ImportError|ModuleNotFoundError)|google\.colab", source), f"pip must be guarded:\n{source}"
@@ -101,3 +125,9 @@ def test_exercises_have_solutions(chapter, notebook):
     least = 4 if notebook(chapter)["metadata"]["book"]["level"] == "core" else 2
     assert len(exercises) >= least, f"{len(exercises)} exercises; at least {least} are needed"
     assert set(exercises) <= set(solved), f"no solution for {sorted(set(exercises) - set(solved))}"
+
+
+def test_the_rules_themselves():
+    assert undetermined("x = torch.randn(3)\n%pip list") == ["torch.randn(3)"]
+    assert undetermined("x = torch.randn(\n    3, generator=rng\n)") == []
+    assert statements("x = 1\ny = (\n    2,\n    3,\n)\n\n# a remark\n") == 2

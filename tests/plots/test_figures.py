@@ -123,6 +123,16 @@ def test_alt_text_follows_the_data():
     assert "never" not in flat
 
 
+def test_the_axes_of_a_field_carry_its_letter():
+    sides = {"in": lambda x: -x, "out": lambda x: x}
+    for given, letter in (({}, "x"), ({"letter": "y"}, "y")):
+        axes = plots.field(sides, **given).figure.axes[:2]
+        assert [(axis.get_xlabel(), axis.get_ylabel()) for axis in axes] == [
+            (f"${letter}_1$", f"${letter}_2$"),
+            (f"${letter}_1$", ""),
+        ]
+
+
 def test_trajectories_reports_length_and_distance():
     ends = torch.tensor([[3.0, 4.0]])
     corner = torch.stack([torch.zeros(1, 2), torch.tensor([[3.0, 0.0]]), ends])

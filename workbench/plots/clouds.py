@@ -164,8 +164,8 @@ def _contours(axis: Axes, log_prob: Callable, limits: tuple) -> None:
     )
 
 
-def _plane(axis: Axes, limits: tuple) -> None:
-    axis.set(xlim=limits[:2], ylim=limits[2:], xlabel="$x_1$", ylabel="$x_2$")
+def _plane(axis: Axes, limits: tuple, letter: str = "x") -> None:
+    axis.set(xlim=limits[:2], ylim=limits[2:], xlabel=f"${letter}_1$", ylabel=f"${letter}_2$")
 
 
 def _outer(figure, axes: list[Axes], columns: int, used: int) -> None:
@@ -173,7 +173,7 @@ def _outer(figure, axes: list[Axes], columns: int, used: int) -> None:
     for number, axis in enumerate(axes):
         axis.set_visible(number < used)
         axis.set_ylabel(axis.get_ylabel() if number % columns == 0 else "")
-        axis.set_xlabel("$x_1$" if number + columns >= used else "")
+        axis.set_xlabel(axis.get_xlabel() if number + columns >= used else "")
         axis.tick_params(labelbottom=number + columns >= used)
 
 

@@ -63,13 +63,14 @@ def field(
     log_prob: Callable | None = None,
     stream: bool = False,
     n: int = 17,
+    letter: str = "x",
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
     """A vector field (n, 2) -> (n, 2), such as ``lambda x: law.score(x, 0.3)``: arrows, or lines with ``stream=True``.
 
     Arrows are scaled by the square root of their length (so that small ones remain visible). Contours of `log_prob` lie
-    behind.
+    behind. `letter` names the axes, such as "y" for coordinates y = x / alpha.
     """
     fields = named(vectors, "field")
     limits = extent_of(extent)
@@ -112,7 +113,7 @@ def field(
             )
         if len(fields) > 1:
             axis.set_title(name_of(label))
-        _plane(axis, limits)
+        _plane(axis, limits, letter)
         place = np.stack(np.meshgrid(x, y), -1)
         inward = float((np.einsum("ijk,ijk->ij", arrows, place - place.mean((0, 1))) < 0).mean())
         far = place[np.unravel_index(length.argmax(), length.shape)]

@@ -13,7 +13,7 @@ posterior_variance = -1 / sp.diff(log_joint, x0, 2)
 gain = alpha * variance / total
 wiener = mu + gain * (x - alpha * mu)
 mmse = variance * sigma**2 / total
-log_density = sp.Symbol(r"\log p_t")
+log_density = sp.Symbol(r"\log q_t")
 
 STATEMENTS = (
     Statement(
