@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from workbench import denoiser, grids, network, schedules, solvers
 from workbench.cite import cite
 from workbench.claim import claim, quoted, recorded
-from workbench.denoiser import Denoiser, Guided, Rescheduled
+from workbench.denoiser import Denoiser
+from workbench.guided import Guided
 from workbench.network import EDMDenoiser, NetworkDenoiser, from_diffusers
+from workbench.rescheduled import Rescheduled
 from workbench.solution import Solution
 from workbench.solve import solve
 

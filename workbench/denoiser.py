@@ -13,7 +13,6 @@ The conversions live in this file and nowhere else.  Book: ``foundations/four_fa
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -53,10 +52,10 @@ def conversion(schedule: Schedule, source: str, target: str, t: Time):
         else:
             speed_data, speed_noise = schedule.d_alpha(t), schedule.d_sigma(t)
             pair = tuple(speed_data * data[i] + speed_noise * noise[i] for i in (0, 1))
-        finite = all(_finite(part) for part in pair)
+        usable = all(finite(part) for part in pair)
     except ZeroDivisionError:
-        finite = False
-    if not finite:
+        usable = False
+    if not usable:
         raise ValueError(
             f"{target} cannot be computed from {source} at t = {t} of {type(schedule).__name__} (alpha = {alpha}, sigma = {sigma}): "
             "the conversion divides by zero; at sigma = 0 only data is defined, and at alpha = 0 only a model that predicts "
@@ -65,7 +64,8 @@ def conversion(schedule: Schedule, source: str, target: str, t: Time):
     return pair if key is None else schedule.remember(key, pair)
 
 
-def _finite(value: float | Tensor) -> bool:
+def finite(value: float | Tensor) -> bool:
+    """Whether a float, or every entry of a tensor, is finite."""
     return bool(value.isfinite().all()) if isinstance(value, Tensor) else math.isfinite(value)
 
 
@@ -181,123 +181,14 @@ class Denoiser(ABC):
         return torch.where(clean.to(x.device).view(-1, *[1] * (x.ndim - 1)), self.face(target, x, 0.0), noisy)
 
     def on(self, schedule: Schedule) -> "Denoiser":
-        """The same model asked on another schedule; see :class:`Rescheduled`."""
+        """The same model asked on another schedule; see :class:`~workbench.rescheduled.Rescheduled`."""
+        from workbench.rescheduled import Rescheduled  # a Denoiser itself: it needs this file first
+
         return self if schedule == self.schedule else Rescheduled(self, schedule)
 
 
 def _is_zero(t: float | Tensor) -> bool:
     return isinstance(t, float) and t == 0.0
-
-
-@dataclass(frozen=True)
-class Guided(Denoiser):
-    """Classifier-free guidance: unconditional + scale * (conditional - unconditional), the same in every face.
-
-    scale = 1 is the conditional model.  Paper: ``ho2022cfg``.
-
-    Raises:
-        ValueError: when the two models live on different schedules (use ``model.on(schedule)``).
-    """
-
-    conditional: Denoiser
-    unconditional: Denoiser
-    scale: float
-    paper = "ho2022cfg"
-
-    def __post_init__(self) -> None:
-        if self.conditional.schedule != self.unconditional.schedule:
-            raise ValueError(
-                f"the conditional model lives on {self.conditional.schedule}, the unconditional one on {self.unconditional.schedule}; "
-                "guidance needs one schedule: use model.on(schedule)"
-            )
-
-    @property
-    def schedule(self) -> Schedule:
-        """The schedule of both models."""
-        return self.conditional.schedule
-
-    @property
-    def predicts(self) -> str:
-        """The native face the two share, else the data prediction."""
-        return self.conditional.predicts if self.conditional.predicts == self.unconditional.predicts else "data"
-
-    @property
-    def cost(self) -> int:
-        """The sum of both models' costs."""
-        return self.conditional.cost + self.unconditional.cost
-
-    def predict(self, x: Tensor, t: Time) -> Tensor:
-        """Extrapolate from the unconditional through the conditional prediction."""
-        ask = "predict" if self.conditional.predicts == self.unconditional.predicts else "data"
-        return torch.lerp(getattr(self.unconditional, ask)(x, t), getattr(self.conditional, ask)(x, t), self.scale)
-
-
-@dataclass(frozen=True)
-class Rescheduled(Denoiser):
-    """A model of one schedule asked on another, exactly.
-
-    x_t / alpha_t depends on the schedule only through sigma_t / alpha_t: at the time t' of the model's schedule with the same
-    log-SNR, x' = x alpha'_{t'} / alpha_t has the law that the model knows, and data and noise are the same functions.
-
-    Raises:
-        ValueError: where the model's schedule never reaches the log-SNR asked for.
-    """
-
-    model: Denoiser
-    schedule: Schedule
-
-    @property
-    def predicts(self) -> str:
-        """Data, or noise if that is what the model predicts."""
-        return "noise" if self.model.predicts == "noise" else "data"
-
-    @property
-    def cost(self) -> int:
-        """The cost of the model."""
-        return self.model.cost
-
-    def there(self, t: Time):
-        """The model's own time t' for t, and the factor x' / x."""
-        lam = self.schedule.log_snr(t)
-        other = self.model.schedule.inverse_log_snr(lam)
-        ends = (other, self.model.schedule.t_max)
-        outside = (
-            bool((other > self.model.schedule.t_max * (1 + 1e-12)).any())
-            if isinstance(other, Tensor)
-            else not ends[0] <= ends[1] * (1 + 1e-12)
-        )
-        infinite = not _finite(other)
-        if outside or infinite:
-            raise ValueError(
-                f"at t = {t} of {type(self.schedule).__name__} the log-SNR is {lam}, below everything that {type(self.model.schedule).__name__} "
-                f"of the model reaches (log-SNR {self.model.schedule.log_snr(self.model.schedule.t_first):.3f}); start the grid later, "
-                f"at {type(self.schedule).__name__}.inverse_log_snr of that value"
-            )
-        other = other.clamp(max=self.model.schedule.t_max) if isinstance(other, Tensor) else min(other, self.model.schedule.t_max)
-        return other, _size(self.model.schedule, other) / _size(self.schedule, t)
-
-    def predict(self, x: Tensor, t: Time) -> Tensor:
-        """Ask the model at its own time, with x rescaled."""
-        other, factor = self.there(as_time(t, len(x)))
-        return getattr(self.model, self.predicts)(per_sample(factor, x) * x, other)
-
-    def data(self, x: Float[Tensor, "batch *shape"], t: Time) -> Float[Tensor, "batch *shape"]:
-        """E[x_0 | x_t], straight from the model."""
-        return self._same("data", x, t)
-
-    def noise(self, x: Float[Tensor, "batch *shape"], t: Time) -> Float[Tensor, "batch *shape"]:
-        """E[eps | x_t], straight from the model."""
-        return self._same("noise", x, t)
-
-    def _same(self, target: str, x: Tensor, t: Time) -> Tensor:
-        other, factor = self.there(as_time(t, len(x)))
-        return getattr(self.model, target)(per_sample(factor, x) * x, other)
-
-
-def _size(schedule: Schedule, t: float | Tensor) -> float | Tensor:
-    """sqrt(alpha^2 + sigma^2), positive at both ends."""
-    alpha, sigma = schedule.alpha(t), schedule.sigma(t)
-    return torch.hypot(alpha, sigma) if isinstance(alpha, Tensor) else math.hypot(alpha, sigma)
 
 
 def check_predicts(predicts: str, allowed: Sequence[str] = SOURCES) -> None:

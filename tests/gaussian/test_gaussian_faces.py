@@ -7,8 +7,9 @@ import torch
 from gaussian_helpers import close, interior_times, states
 
 import workbench as wb
-from workbench.denoiser import FACES, Rescheduled
+from workbench.denoiser import FACES
 from workbench.gaussian import Diagonal, GaussianDenoiser, LowRank
+from workbench.rescheduled import Rescheduled
 
 
 def by_hand(mean, matrix, schedule, x, t):
