@@ -15,8 +15,9 @@ def normal(shape: Sequence[int], generator: Generators, dtype: torch.dtype, devi
     Drawing in float32 whatever the dtype keeps float32 and float64 runs on the same noise.
     """
     if isinstance(generator, torch.Generator):
-        return torch.randn(tuple(shape), generator=generator, device=generator.device).to(device=device, dtype=dtype)
-    rows = [torch.randn(tuple(shape[1:]), generator=one, device=one.device) for one in generator]
+        drawn = torch.randn(tuple(shape), generator=generator, device=generator.device, dtype=torch.float32)
+        return drawn.to(device=device, dtype=dtype)
+    rows = [torch.randn(tuple(shape[1:]), generator=one, device=one.device, dtype=torch.float32) for one in generator]
     return torch.stack([row.to(device=device, dtype=dtype) for row in rows])
 
 

@@ -46,6 +46,12 @@ def test_methods_of_one_figure_differ_by_more_than_color():
     assert len({(one.marker, one.line) for one in found}) == 3
 
 
+def test_series_of_one_method_are_solid_then_dashed():
+    found = looks(["Heun, ellipse", "Heun, ring", "Midpoint, ellipse", "Midpoint, ring"])
+    assert [one.line for one in found] == ["-", "--", "-", "--"]
+    assert looks(["Midpoint"])[0].line == "-."
+
+
 @given(st.lists(st.sampled_from([*METHODS, "a", "b", "c", "other"]), max_size=20))
 def test_never_two_alike(labels):
     found = looks(labels)

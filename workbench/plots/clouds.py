@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from workbench.plots._arrays import Extent, Values, around, array, extent_of, name_of, named, on_grid, points, say
 from workbench.plots.plot import Plot, canvas, legend
-from workbench.plots.style import BLACK, GRAY, INDIGO, PANELS, VERMILLION, Look, look, looks, styled
+from workbench.plots.style import BLACK, GRAY, INDIGO, PANELS, Look, look, looks, styled
 
 
 @styled
@@ -127,7 +127,7 @@ def _paths(axis: Axes, path: np.ndarray, look: Look) -> None:
     if len(path) <= 30:
         axis.plot(*path[1:-1].reshape(-1, 2).T, ".", color=look.color, markersize=2.5, alpha=0.8, zorder=3)
     axis.plot(*path[0].T, "o", markerfacecolor="white", markeredgecolor=look.color, markersize=4.5, zorder=4)
-    axis.plot(*path[-1].T, "o", color=VERMILLION if look.color != VERMILLION else INDIGO, markersize=4, zorder=4)
+    axis.plot(*path[-1].T, "o", color=look.color, markeredgecolor=BLACK, markersize=4.5, zorder=4)
 
 
 def _travel(label: object, path: np.ndarray, target: np.ndarray | None) -> str:

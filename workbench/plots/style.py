@@ -178,7 +178,10 @@ def look(thing: object, known: Mapping[str, Look] = REGISTERED) -> Look | None:
 
 
 def looks(things: Iterable[object], known: Mapping[str, Look] = REGISTERED) -> list[Look]:
-    """One look for each series of a figure: registered ones first, the rest from the cycle; two alike differ by marker and line."""
+    """One look for each series of a figure: registered ones first, the rest from the cycle.
+
+    Series of one method are solid, dashed, ... in the order given, whatever line the method has when it is alone.
+    """
     wanted = [look(thing, known) for thing in things]
     taken = {found.color for found in wanted if found}
     free = [number for number, color in enumerate(CYCLE) if color not in taken] or list(range(len(CYCLE)))
@@ -187,6 +190,8 @@ def looks(things: Iterable[object], known: Mapping[str, Look] = REGISTERED) -> l
         if found is None:
             number = free[sum(w is None for w in wanted[:place]) % len(free)]
             found = Look(CYCLE[number], MARKERS[number % len(MARKERS)], LINES[place % len(LINES)])
+        elif wanted.count(found) > 1:
+            found = found._replace(line=LINES[0])
         others = ((marker, line) for marker in (found.marker, *MARKERS) for line in LINES)
         while found in result:
             found = Look(found.color, *next(others))
