@@ -164,7 +164,9 @@ def test_points_outside_the_frame_are_reported():
 
 
 def test_spectrum_counts_the_modes_above_the_noise():
-    assert "2 above noise" in plots.spectrum(torch.tensor([1.0, 4.0, 9.0]), noise={"noise": 1.5}).alt
+    plot = plots.spectrum(torch.tensor([1.0, 4.0, 9.0]), noise={"noise": 1.5})
+    assert "2 above noise" in plot.alt
+    assert r"\Lambda_k" in plot.figure.axes[0].get_ylabel()  # the book's letter; lambda is the clock
 
 
 def test_density_reports_the_probability_inside():

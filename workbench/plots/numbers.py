@@ -195,7 +195,7 @@ def spectrum(
         axis.axhline(float(sigma) ** 2, color="#444444", linestyle=line, linewidth=1.1, label=name_of(label))
         above = ", ".join(str(int((v > float(sigma) ** 2).sum())) for v in data.values())
         words.append(f"{above} above {name_of(label)}")
-    axis.set(xlabel="mode $k$", ylabel="eigenvalue")
+    axis.set(xlabel="mode $k$", ylabel=r"eigenvalue $\Lambda_k$")
     if len(data) + len(noise or {}) > 1:
         legend(figure, axis)
     return Plot(figure, f"Spectrum of a covariance on log-log axes. {'; '.join(words)}.", caption)
