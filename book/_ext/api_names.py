@@ -44,17 +44,15 @@ def _collect(app):
     app.env.wb_used_in = used = {}
     for path in sorted(Path(app.srcdir).glob("notebooks/**/*.ipynb")):
         notebook = json.loads(path.read_text("utf8"))
-        title = next((c["source"] for c in notebook["cells"] if c["cell_type"] == "markdown"), "")
-        title = "".join(title).lstrip("# ").splitlines()[0]
         docname = path.relative_to(app.srcdir).with_suffix("").as_posix()
         names = {n for c in notebook["cells"] if c["cell_type"] == "code" for n in _names("".join(c["source"]))}
         for home in {_home(name) for name in names} - {None}:
-            used.setdefault(home, []).append((title, docname))
+            used.setdefault(home, []).append(docname)
 
 
 def _append(app, what, name, obj, options, lines):
     if chapters := app.env.wb_used_in.get(name):
-        links = ", ".join(f":doc:`{title} </{docname}>`" for title, docname in chapters)
+        links = ", ".join(f":doc:`/{chapter}`" for chapter in chapters)
         lines += ["", f"*Used in* {links}.", ""]
 
 
