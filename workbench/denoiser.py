@@ -13,6 +13,7 @@ The conversions live in this file and nowhere else.  Book: ``foundations/four_fa
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -179,6 +180,10 @@ class Denoiser(ABC):
         """A batch in which some samples have t = 0: for those the rule at sigma = 0, for the others the model."""
         noisy = self.face(target, x, torch.where(clean, self.schedule.t_last, t))
         return torch.where(clean.to(x.device).view(-1, *[1] * (x.ndim - 1)), self.face(target, x, 0.0), noisy)
+
+    def given(self, condition: Any) -> "Denoiser":
+        """The same model with a condition bound; only models that take one offer it."""
+        raise TypeError(f"{type(self).__name__} takes no condition; NetworkDenoiser, EDMDenoiser and Guided do")
 
     def on(self, schedule: Schedule) -> "Denoiser":
         """The same model asked on another schedule; see :class:`~workbench.rescheduled.Rescheduled`."""

@@ -17,6 +17,8 @@ def normal(shape: Sequence[int], generator: Generators, dtype: torch.dtype, devi
     if isinstance(generator, torch.Generator):
         drawn = torch.randn(tuple(shape), generator=generator, device=generator.device, dtype=torch.float32)
         return drawn.to(device=device, dtype=dtype)
+    if not generator:
+        return torch.empty(tuple(shape), dtype=dtype, device=device)
     rows = [torch.randn(tuple(shape[1:]), generator=one, device=one.device, dtype=torch.float32) for one in generator]
     return torch.stack([row.to(device=device, dtype=dtype) for row in rows])
 

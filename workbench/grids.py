@@ -112,6 +112,8 @@ ALL = (uniform, quadratic, log_snr, karras, exponential, cosine_angle, flow_shif
 
 
 def _ends(schedule: Schedule, n: int, start: float | None, stop: float | None) -> tuple[float, float]:
+    if not isinstance(schedule, Schedule):
+        raise TypeError(f"a grid needs a schedule such as wb.schedules.VP(), got {schedule!r}")
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ValueError(f"a grid needs n >= 1 steps, as an int; got {n!r}")
     start = schedule.t_first if start is None else float(start)

@@ -14,10 +14,11 @@ from workbench.schedules import VE, DiscreteVP, Rectified, Schedule
 
 
 def _network_times(value: float | Tensor, x: Tensor) -> Tensor:
-    """The (batch,) tensor of times, in the dtype and on the device of x, that networks expect."""
+    """The (batch,) tensor of times that networks expect, in the dtype of x, but at least float32: bfloat16 turns 501 into 500."""
+    dtype = torch.promote_types(x.dtype, torch.float32)
     if isinstance(value, Tensor):
-        return value.to(device=x.device, dtype=x.dtype)
-    return torch.full((len(x),), value, dtype=x.dtype, device=x.device)
+        return value.to(device=x.device, dtype=dtype)
+    return torch.full((len(x),), value, dtype=dtype, device=x.device)
 
 
 def _checked(out: Any, x: Tensor, net: Any) -> Tensor:
@@ -133,11 +134,16 @@ def from_diffusers(unet: Any, scheduler: Any) -> NetworkDenoiser:
 
     Raises:
         TypeError: when the scheduler has neither an ``alphas_cumprod`` table nor a flow-matching configuration.
-        ValueError: for a kind of prediction that is not known.
+        ValueError: for a kind of prediction that is not known, or a table that ends without signal.
     """
     config = getattr(scheduler, "config", {})
     levels = int(config.get("num_train_timesteps", 1000))
     if hasattr(scheduler, "alphas_cumprod"):
+        if float(scheduler.alphas_cumprod[-1]) == 0:
+            raise ValueError(
+                "this scheduler's last noise level has no signal (zero terminal SNR), where log-SNR is infinite; build "
+                "NetworkDenoiser(net, s := DiscreteVP(scheduler.alphas_cumprod[:-1]), predicts=..., time=s.level) by hand"
+            )
         schedule, kind = DiscreteVP(scheduler.alphas_cumprod), config.get("prediction_type", "epsilon")
         known = {"epsilon": "noise", "sample": "data", "v_prediction": "v"}
         time = schedule.level

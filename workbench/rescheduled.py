@@ -63,6 +63,12 @@ class Rescheduled(Denoiser):
         """E[eps | x_t], straight from the model."""
         return self._same("noise", x, t)
 
+    def score(self, x: Float[Tensor, "batch *shape"], t: Time) -> Float[Tensor, "batch *shape"]:
+        """The gradient of log q_t: the model's own score, times the factor by which x was rescaled."""
+        other, factor = self.there(as_time(t, len(x)))
+        factor = per_sample(factor, x)
+        return factor * self.model.score(factor * x, other)
+
     def _same(self, target: str, x: Tensor, t: Time) -> Tensor:
         other, factor = self.there(as_time(t, len(x)))
         return getattr(self.model, target)(per_sample(factor, x) * x, other)

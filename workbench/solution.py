@@ -61,3 +61,12 @@ class Counted:
         """Count, then ask."""
         self.calls += 1
         return self.model.velocity(x, t)
+
+
+def check_state(x: Any) -> None:
+    """Raise TypeError or ValueError unless ``x`` is a floating-point tensor (batch, \\*shape)."""
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        got = f"dtype {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+        raise TypeError(f"the state must be a floating-point tensor (batch, *shape), got {got}")
+    if x.ndim < 2:
+        raise ValueError(f"the state needs a batch axis and at least one more, got shape {tuple(x.shape)}; use x[None]")

@@ -15,7 +15,7 @@ from torch import Tensor
 from workbench.denoiser import Denoiser
 from workbench.draws import Generators, check_generators, normal
 from workbench.schedules import Schedule
-from workbench.solution import Counted, Solution
+from workbench.solution import Counted, Solution, check_state
 from workbench.solvers.base import Solver
 
 
@@ -37,6 +37,7 @@ def solve(
     * alpha = 0 at ``grid[0]``: the first step is x <- (sigma_s / sigma_t) x + alpha_s data(x, t); the solver starts after it.
     * Solvers with ``regular_ends`` on this schedule take both ends themselves.
     * An increasing grid (inversion: from data to noise) is for deterministic solvers and starts above 0.
+    * What a sample becomes does not depend on the rest of the batch (beyond the rounding of the model's own batched products).
     * float16 and bfloat16 states are sampled in float32 and handed back in their own dtype.
 
     Args:
@@ -54,8 +55,10 @@ def solve(
         ValueError, TypeError: for a bad state, grid, solver or generator, before the model is called.
     """
     solver = _checked_solver(solver)
+    if not isinstance(getattr(model, "schedule", None), Schedule):
+        raise TypeError(f"model must be a Denoiser (it carries its schedule), got {type(model).__name__}; see wb.NetworkDenoiser")
     times = _checked_grid(grid, model.schedule, solver)
-    _checked_state(x)
+    check_state(x)
     if solver.stochastic:
         check_generators(generator, len(x), type(solver).__name__)
     counted = Counted(model)
@@ -117,16 +120,11 @@ def _checked_solver(solver: Any) -> Solver:
     return solver
 
 
-def _checked_state(x: Any) -> None:
-    if not isinstance(x, Tensor) or not x.is_floating_point():
-        got = f"dtype {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
-        raise TypeError(f"the state must be a floating-point tensor (batch, *shape), got {got}")
-    if x.ndim < 2:
-        raise ValueError(f"the state needs a batch axis and at least one more, got shape {tuple(x.shape)}; use x[None]")
-
-
 def _checked_grid(grid: Any, schedule: Schedule, solver: Solver) -> list[float]:
-    times = torch.as_tensor(grid, dtype=torch.float64).cpu()
+    try:
+        times = torch.as_tensor(grid, dtype=torch.float64).cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"a grid is a 1-D tensor (or list) of times, got {type(grid).__name__}; see wb.grids") from error
     if times.ndim != 1 or len(times) < 2:
         raise ValueError(f"a grid is a 1-D tensor of at least two times, got shape {tuple(times.shape)}; see wb.grids")
     step = times.diff()

@@ -172,7 +172,8 @@ def test_messages() -> None:
     for make, message in (
         (lambda: solvers.DDIM(eta=1.5), r"eta must lie in \[0, 1\], got 1.5"),
         (lambda: solvers.Heun(churn=-1.0), "churn >= 0"),
-        (lambda: solvers.Heun(churn_noise=-1.0), "churn_noise >= 0"),
+        (lambda: solvers.Heun(churn_noise=-1.0), "positive churn_noise"),
+        (lambda: solvers.Heun(churn=3.0, churn_noise=0.0), "no noise at all is churn=0"),
         (lambda: solvers.Heun(churn_min=2.0, churn_max=1.0), "churn_min < churn_max"),
         (lambda: solvers.Heun(churn=1.0, variable="t"), "use variable='rho'"),
     ):
@@ -181,4 +182,3 @@ def test_messages() -> None:
     for make in (lambda: solvers.DDPM(variance="medium"), lambda: solvers.Euler(variable="lambda")):
         with pytest.raises((ValueError, TypeError), match=r"variance|variable"):
             make()
-    assert not solvers.Heun(churn=3.0, churn_noise=0.0).stochastic

@@ -176,5 +176,5 @@ def log1pexp(x, m: ModuleType):
 
 def check_range(name: str, t_first: float, t_last: float, t_max: float) -> None:
     """Raise ValueError unless 0 < t_last < t_first <= t_max."""
-    if not 0 < t_last < t_first <= t_max:
-        raise ValueError(f"{name} needs 0 < t_last < t_first <= {t_max}, got t_first={t_first}, t_last={t_last}")
+    if not 0 < t_last < t_first <= t_max or not math.isfinite(t_first):
+        raise ValueError(f"{name} needs 0 < t_last < t_first <= {t_max}, finite, got t_first={t_first}, t_last={t_last}")

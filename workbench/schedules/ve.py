@@ -38,4 +38,4 @@ class VE(Schedule):
         return self._d_sigma(t, m)
 
     def _inverse_log_snr(self, lam, m):
-        return m.exp(-lam)
+        return math.inf if m is math and lam < -709 else m.exp(-lam)

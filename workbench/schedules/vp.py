@@ -1,5 +1,6 @@
 """The variance-preserving schedule with a linear rate: the continuous limit of DDPM."""
 
+import math
 from dataclasses import dataclass
 
 from workbench.schedules.base import Schedule, check_range, log1pexp
@@ -24,8 +25,8 @@ class VP(Schedule):
     paper = "song2021sde"
 
     def __post_init__(self) -> None:
-        if not 0 < self.beta_min < self.beta_max:
-            raise ValueError(f"VP needs 0 < beta_min < beta_max, got {self.beta_min} and {self.beta_max}")
+        if not 0 < self.beta_min < self.beta_max < math.inf:
+            raise ValueError(f"VP needs 0 < beta_min < beta_max, both finite, got {self.beta_min} and {self.beta_max}")
         check_range("VP", self.t_first, self.t_last, self.t_max)
 
     def _log_alpha(self, t):
@@ -52,4 +53,6 @@ class VP(Schedule):
     def _inverse_log_snr(self, lam, m):
         slope = self.beta_max - self.beta_min
         q = 2 * slope * log1pexp(-2 * lam, m)
+        if m is math and q == math.inf:
+            return math.inf
         return q / ((m.sqrt(self.beta_min**2 + q) + self.beta_min) * slope)

@@ -45,5 +45,15 @@ class Solver(ABC):
         return False
 
     def evaluations(self, steps: int, *, to_zero: bool = True) -> int:
-        """Model calls for a grid of ``steps`` steps; with ``to_zero`` the last one, to t = 0, is a single data prediction."""
+        """Model calls for a grid of ``steps`` steps; with ``to_zero`` the last one, to t = 0, is a single data prediction.
+
+        :meth:`evaluations_on` counts for a given schedule and grid, singular start and regular ends included.
+        """
         return self.evaluations_per_step * (steps - to_zero) + to_zero
+
+    def evaluations_on(self, schedule: Schedule, grid: Float[Tensor, "points"]) -> int:
+        """Model calls of ``solve`` on this very grid: a step that ``solve`` takes itself, at either end, costs one."""
+        steps, own_ends = len(grid) - 1, self.regular_ends(schedule)
+        last = float(grid[-1]) == 0 and not own_ends
+        first = schedule.alpha(float(grid[0])) == 0 and not own_ends and steps > last
+        return self.evaluations(steps - first - last, to_zero=False) + first + last

@@ -25,7 +25,7 @@ class Heun(RungeKutta):
         churn_noise: standard deviation of the added noise relative to what keeps the marginals (1).
 
     Raises:
-        ValueError: for a negative churn or noise, an empty range, or churn with variable="t".
+        ValueError: for a negative churn, a noise that is not positive, an empty range, or churn with variable="t".
     """
 
     tableau = Tableau((0.0, 1.0), ((), (1.0,)), (0.5, 0.5))
@@ -38,9 +38,9 @@ class Heun(RungeKutta):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (self.churn >= 0 and self.churn_noise >= 0 and self.churn_min < self.churn_max):
+        if not (0 <= self.churn < math.inf and 0 < self.churn_noise < math.inf and self.churn_min < self.churn_max):
             raise ValueError(
-                "Heun needs churn >= 0, churn_noise >= 0 and churn_min < churn_max, got "
+                "Heun needs a finite churn >= 0, a positive churn_noise and churn_min < churn_max (no noise at all is churn=0), got "
                 f"churn={self.churn}, churn_noise={self.churn_noise}, churn_min={self.churn_min}, churn_max={self.churn_max}"
             )
         if self.churn and self.variable == "t":
@@ -49,7 +49,7 @@ class Heun(RungeKutta):
     @property
     def stochastic(self) -> bool:
         """Whether any noise is drawn."""
-        return self.churn > 0 and self.churn_noise > 0
+        return self.churn > 0
 
     def churned(self, schedule, t: float, points: int) -> tuple[float, float]:
         """Lift the noise level by gamma, within the schedule."""

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workbench.denoiser import Denoiser
-from workbench.solution import Counted, Solution
+from workbench.solution import Counted, Solution, check_state
 
 
 def reference(
@@ -23,6 +23,7 @@ def reference(
     The variable is lambda = log(alpha / sigma), in which  d(x / alpha) / dlambda = -(sigma / alpha) noise;  from a start with
     alpha = 0 it is t, with the velocity.  stop = 0 integrates to ``schedule.t_last`` and finishes with the data prediction
     (to 0 itself where the velocity is regular).  The whole batch takes the same steps, in float64: a reference, not a sampler.
+    The model is asked in the dtype of ``x``, so give a float64 state (and model) where it matters.
     Paper: ``hairer1993solving``.
 
     Args:
@@ -36,6 +37,7 @@ def reference(
     """
     from scipy.integrate import solve_ivp
 
+    check_state(x)
     schedule, counted = model.schedule, Counted(model)
     start, stop = float(start), float(stop)
     schedule.alpha(start), schedule.alpha(stop)
@@ -51,10 +53,10 @@ def reference(
     def slope(clock: float, flat: np.ndarray) -> np.ndarray:
         y = torch.from_numpy(flat.copy()).view(x.shape)
         if in_time:
-            return counted.velocity(y.to(x.device), float(clock)).cpu().numpy().ravel()
+            return counted.velocity(y.to(x), float(clock)).double().cpu().numpy().ravel()
         t = min(schedule.inverse_log_snr(clock), schedule.t_max)
         alpha, sigma = schedule.alpha(t), schedule.sigma(t)
-        return (counted.noise((alpha * y).to(x.device), t) * (-sigma / alpha)).cpu().numpy().ravel()
+        return (counted.noise((alpha * y).to(x), t).double() * (-sigma / alpha)).cpu().numpy().ravel()
 
     clock = (lambda t: t) if in_time else schedule.log_snr
     scale = (lambda t: 1.0) if in_time else schedule.alpha
@@ -65,7 +67,7 @@ def reference(
             raise ValueError(f"the reference integration from {start} to {end} failed: {run.message}")
         out = torch.from_numpy(run.y[:, -1].copy()).view(x.shape).to(x.device) * scale(end)
         if finish:
-            out = counted.data(out, end)
+            out = counted.data(out.to(x), end).double()
     return Solution(out, None, torch.tensor([start, stop], dtype=torch.float64), counted.calls, Reference())
 
 
