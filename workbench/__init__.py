@@ -13,6 +13,7 @@ from workbench.denoiser import Denoiser
 from workbench.guided import Guided
 from workbench.network import EDMDenoiser, NetworkDenoiser, from_diffusers
 from workbench.rescheduled import Rescheduled
+from workbench.scoreboard import scoreboard
 from workbench.solution import Solution
 from workbench.solve import solve
 
@@ -37,6 +38,7 @@ __all__ = [
     "quoted",
     "recorded",
     "schedules",
+    "scoreboard",
     "solve",
     "solvers",
     *_LATER,
