@@ -8,6 +8,7 @@ import pytest
 import torch
 from nbclient import NotebookClient
 
+import workbench as wb
 from workbench.claim import PREFIX, claim, quoted, recorded
 
 
@@ -96,15 +97,35 @@ def test_more_than_one_number_is_refused():
 
 def test_sources_are_checked(capsys):
     assert quoted("fid", 1.97, source="karras2022edm") == 1.97
-    assert recorded("overhead", 1.2, artifact="overhead.json") == 1.2
+    assert recorded("overhead", 1.2, artifact="cifar10-facts") == 1.2
     assert capsys.readouterr().out.splitlines() == [
         "quoted: fid = 1.97 (quoted from karras2022edm)",
-        "recorded: overhead = 1.2 (recorded in overhead.json)",
+        "recorded: overhead = 1.2 (recorded in cifar10-facts)",
     ]
     with pytest.raises(ValueError, match="bib key"):
         quoted("fid-2", 1, source="Karras et al.")
     with pytest.raises(ValueError, match="say where"):
         recorded("overhead-2", 1, artifact=" ")
+
+
+@pytest.mark.parametrize(
+    "artifact", [*wb.artifacts.available(), "artifacts/cifar10-facts.json", "workbench/artifacts/manifest.json"]
+)
+def test_a_recorded_number_is_kept_in_an_artifact_or_a_file(artifact):
+    assert recorded("kept", 1.0, artifact=artifact) == 1.0
+
+
+@pytest.mark.parametrize("artifact", ["cifar11-facts", "benchmarks/results/never.json", "artifacts", "../claim.py", __file__])
+def test_an_artifact_that_is_not_there_is_refused_and_the_name_stays_free(artifact):
+    with pytest.raises(ValueError, match=r"^kept: artifact .* is none of cifar10-facts, cifar10-moments"):
+        recorded("kept", 1.0, artifact=artifact)
+    assert recorded("kept", 1.0, artifact="cifar10-facts") == 1.0
+
+
+def test_a_source_that_the_bibliography_lacks_is_refused_and_the_name_stays_free():
+    with pytest.raises(ValueError, match=r"^fid: source 'karras2022emd' is not in .*perhaps 'karras2022edm' is meant"):
+        quoted("fid", 1.97, source="karras2022emd")
+    assert quoted("fid", 1.97, source="karras2022edm") == 1.97
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +135,7 @@ def notebook():
     sources = [
         "from workbench.claim import claim, quoted, recorded",
         "claim('ddim-order', 1.98765, 2, tol=.05)",
-        "quoted('fid', 1.97, source='karras2022edm')\nrecorded('overhead', 1.25, artifact='a.json')",
+        "quoted('fid', 1.97, source='karras2022edm')\nrecorded('overhead', 1.25, artifact='cifar10-facts')",
         "try:\n    claim('ddim-order', 1, 1, tol=0)\nexcept ValueError as error:\n    print('refused', error)",
     ]
     book.cells = [nbformat.v4.new_code_cell(source) for source in sources]

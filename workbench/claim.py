@@ -10,7 +10,11 @@ import math
 import os
 import re
 import sys
+from difflib import get_close_matches
+from pathlib import Path
 from typing import SupportsFloat
+
+from workbench.cite import bibliography
 
 NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)*")
 PREFIX = "application/papermill.record/"
@@ -62,23 +66,73 @@ def claim(
 
 
 def recorded(name: str, value: object, *, artifact: str) -> float:
-    """Show a number measured earlier by a named command and kept in `artifact` (a path or an artifact's name)."""
+    """Show a number measured earlier by a named command, with where it is kept.
+
+    Args:
+        name: as for :func:`claim`.
+        value: a number, or a tensor with one element.
+        artifact: a name that ``wb.artifacts.available()`` lists, or the path of a file from the package or the repository,
+            such as ``benchmarks/results/overhead.json``.
+
+    Returns:
+        the value as float.
+
+    Raises:
+        TypeError: for a value that is not one number.
+        ValueError: for a bad or repeated name, or an artifact that is neither listed nor a file there.
+    """
     number = _number(name, value)
     if not isinstance(artifact, str) or not artifact.strip():
         raise ValueError(
             f"{name}: artifact is {artifact!r}; say where the recorded number is kept, such as 'benchmarks/results/overhead.json'"
         )
+    _check_artifact(name, artifact)
     _register(name)
     return _show(name, number, "recorded", f"recorded in {artifact}", {"artifact": artifact})
 
 
 def quoted(name: str, value: object, *, source: str) -> float:
-    """Show a number that a paper reports, with the bib key it comes from."""
+    """Show a number that a paper reports, with the bib key it comes from.
+
+    Args:
+        name: as for :func:`claim`.
+        value: a number, or a tensor with one element.
+        source: a key of ``workbench/references.bib``.
+
+    Returns:
+        the value as float.
+
+    Raises:
+        TypeError: for a value that is not one number.
+        ValueError: for a bad or repeated name, or a source that the bibliography lacks.
+    """
     number = _number(name, value)
     if not isinstance(source, str) or not re.fullmatch(r"[A-Za-z][\w:.-]*", source):
         raise ValueError(f"{name}: source is {source!r}; give the bib key of the paper, such as 'karras2022edm'")
+    if source not in (known := bibliography()):
+        near = get_close_matches(source, known, 1)
+        hint = f"perhaps {near[0]!r} is meant, or " if near else ""
+        raise ValueError(f"{name}: source {source!r} is not in workbench/references.bib; {hint}add the entry there")
     _register(name)
     return _show(name, number, "quoted", f"quoted from {source}", {"source": source})
+
+
+def _check_artifact(name: str, artifact: str) -> None:
+    """Raise ValueError unless ``artifact`` is a shipped one, or a file inside the package or beside it."""
+    from workbench.artifacts import available
+
+    shipped, package = available(), Path(__file__).resolve().parent
+    if artifact in shipped or _file_in(package, artifact) or _file_in(package.parent, artifact):
+        return
+    raise ValueError(
+        f"{name}: artifact {artifact!r} is none of {', '.join(shipped)}, and no file of the package or the repository; "
+        "correct it, or run the command that writes that file first"
+    )
+
+
+def _file_in(folder: Path, path: str) -> bool:
+    found = (folder / path).resolve()
+    return not Path(path).is_absolute() and found.is_relative_to(folder) and found.is_file()
 
 
 def _number(name: str, value: object) -> float:

@@ -42,6 +42,9 @@ def energy_distance(
     order 1/n.
 
     Paper: ``szekely2013energy``.
+
+    Raises:
+        ValueError: for clouds of unlike sample shapes, fewer than two points in one, values that are not finite, or a chunk below 1.
     """
     x, y = _clouds(x, y, least=2)
     if not isinstance(chunk, int) or chunk < 1:
@@ -63,6 +66,9 @@ def sliced_wasserstein(
 
     In one dimension the optimal coupling sorts, so each direction costs two sorts; clouds of different size are
     compared through their quantile functions, exactly. Directions come from `generator`. Paper: ``bonneel2015sliced``.
+
+    Raises:
+        ValueError: for clouds of unlike sample shapes, an empty one, values that are not finite, or fewer than one projection.
     """
     x, y = _clouds(x, y, least=1)
     if not isinstance(projections, int) or projections < 1:
@@ -84,6 +90,9 @@ def fitted_order(steps: object, errors: object) -> Order:
 
     `steps` and `errors` are one-dimensional and positive, at least two of each. An error of 0 or NaN raises ValueError:
     the first means that rounding was reached or the test is exact, the second that a run diverged; neither has a slope.
+
+    Raises:
+        ValueError: for fewer than two points, unequal lengths, numbers that are not finite and positive, or steps that are all equal.
     """
     n, error = (torch.as_tensor(v, dtype=torch.float64).detach().cpu() for v in (steps, errors))
     if n.ndim != 1 or n.shape != error.shape or len(n) < 2:
@@ -109,6 +118,9 @@ def explained_variance(reference: Float[Tensor, "n *shape"], approximation: Floa
 
     The mean of the reference is *not* subtracted, so a large common part makes the number look good: compare 1 minus
     it, on a logarithmic axis, with that of a simple baseline. Paper: ``wang2024gaussian``.
+
+    Raises:
+        ValueError: for unequal or empty shapes, values that are not finite, or a reference that is zero everywhere.
     """
     a, b = _same(reference, approximation)
     scale = float(a.square().mean())
@@ -120,7 +132,11 @@ def explained_variance(reference: Float[Tensor, "n *shape"], approximation: Floa
 def mean_and_covariance_error(
     x: Float[Tensor, "n *shape"], mean: Float[Tensor, "*shape"], covariance: Float[Tensor, "d d"]
 ) -> MomentError:
-    """How far a cloud's mean and (unbiased) covariance are from given ones; samples are flattened to d numbers."""
+    """How far a cloud's mean and (unbiased) covariance are from given ones; samples are flattened to d numbers.
+
+    Raises:
+        ValueError: for fewer than two samples, samples that are not finite, or a mean or covariance of another size.
+    """
     if x.ndim < 2 or len(x) < 2:
         raise ValueError(f"x: got shape {tuple(x.shape)}; needs (n, *shape) with n >= 2")
     flat, center = x.detach().cpu().double().flatten(1), mean.detach().cpu().double().flatten()

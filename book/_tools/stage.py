@@ -1,8 +1,8 @@
 """Lay out ``_build/source/``, the tree that jupyter-book renders: our pages, the executed chapters, the API pages.
 
 The chapters come from ``execute.py``, outputs included, so rendering runs nothing.  What only the build can know is
-added to ``_config.yml`` here: the repository's address, if it has a public one (launch buttons appear with it and never
-without), and the version the pages were built with.
+added here: the repository's address, if it has a public one (launch buttons appear with it and never without, and the
+chapters offered for download install the package from it), and the version the pages were built with.
 """
 
 import json
@@ -39,6 +39,28 @@ def repository() -> str | None:
     return f"https://{match[1]}/{match[2]}" if match else None
 
 
+def reference() -> str:
+    """The tag or branch these pages were built from: ``BOOK_REF``, the tag git is at, or main."""
+    return os.environ.get("BOOK_REF") or _git("describe", "--tags", "--exact-match") or "main"
+
+
+def installing(notebook: dict, address: str | None, ref: str) -> dict:
+    """A chapter whose hidden first cell installs the package from ``address`` at ``ref`` where it is missing.
+
+    Without an address the cell stays as it is: it stops and says what to run.
+    """
+    if not address:
+        return notebook
+    line = f"try:\n    import workbench\nexcept ImportError:\n    %pip install -q git+{address}@{ref}"
+    cells = [{**cell, "source": line} if _is_guard(cell) else cell for cell in notebook["cells"]]
+    return {**notebook, "cells": cells}
+
+
+def _is_guard(cell: dict) -> bool:
+    hidden = cell["cell_type"] == "code" and "remove-cell" in cell["metadata"].get("tags", [])
+    return hidden and "pip install git+<address of this repository>" in "".join(cell["source"])
+
+
 def _config() -> dict:
     """The site's configuration with what this build knows."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))
@@ -47,8 +69,7 @@ def _config() -> dict:
         " Code: MIT license. Text and figures: CC BY 4.0.</p>"
     )
     if address := repository():
-        tag = os.environ.get("BOOK_REF") or _git("describe", "--tags", "--exact-match") or "main"
-        config["repository"] = {"url": address, "branch": tag, "path_to_book": ""}
+        config["repository"] = {"url": address, "branch": reference(), "path_to_book": ""}
         config["html"] |= {"use_repository_button": True, "use_issues_button": True}
         config["launch_buttons"] = {"notebook_interface": "jupyterlab", "colab_url": "https://colab.research.google.com"}
         if "github.com" in address:
@@ -84,9 +105,12 @@ def main() -> int:
     shutil.copy2(ROOT / "workbench" / "references.bib", SOURCE / "book")
     for name in TEXTS:
         shutil.copy2(ROOT / name, SOURCE)
+    address, ref = repository(), reference()
     for chapter in chapters():
         (SOURCE / chapter).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(RUNS / f"{chapter}.ipynb", SOURCE / f"{chapter}.ipynb")
+        notebook = json.loads((RUNS / f"{chapter}.ipynb").read_text("utf8"))
+        text = json.dumps(installing(notebook, address, ref), indent=1, ensure_ascii=False)
+        (SOURCE / f"{chapter}.ipynb").write_text(text + "\n", "utf8")
     (SOURCE / "_config.yml").write_text(yaml.safe_dump(_config(), sort_keys=False, allow_unicode=True), "utf8")
     (SOURCE / "runs.json").write_text(json.dumps({c: record_of(c) for c in chapters()}, indent=1), "utf8")
     _api_pages()

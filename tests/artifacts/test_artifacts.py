@@ -163,12 +163,22 @@ def test_recorded_comparison_rises_towards_large_noise():
         (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"\1"), "sha256"),
     ],
 )
-def test_damaged_files_are_refused_with_the_command_that_makes_them_again(copy, name, damage, complaint):
+def test_damaged_files_are_refused_with_what_restores_them(copy, name, damage, complaint):
     assert wb.artifacts.load(name, copy) is not None
     damage(copy / wb.artifacts.describe(name)["file"])
     with pytest.raises(ArtifactError, match=complaint) as caught:
         wb.artifacts.load(name, copy)
-    assert wb.artifacts.rebuild(name) in str(caught.value)
+    message = str(caught.value)
+    assert message.index("Reinstall the package") < message.index(wb.artifacts.rebuild(name))
+    assert "made from a JPEG copy" in message
+
+
+def test_a_file_made_from_the_official_images_is_not_said_to_come_from_a_copy(tmp_path):
+    publish("new", b"{}", tmp_path, file="new.json", kind="facts", source="official", command="make new", measured={"a": 1})
+    (tmp_path / "new.json").unlink()
+    with pytest.raises(ArtifactError, match="Reinstall the package.*`make new`") as caught:
+        wb.artifacts.load("new", tmp_path)
+    assert "JPEG" not in str(caught.value)
 
 
 def test_unknown_names_and_missing_manifests_are_refused(tmp_path):

@@ -1,6 +1,8 @@
 """Building the artifacts from small images whose moments and posterior are computed independently with numpy."""
 
 import json
+import runpy
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -188,10 +190,8 @@ def test_facts_of_small_images(tmp_path):
 )
 def test_command_line(builder, file, tmp_path, monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr(
-        builder.data, "cifar10", lambda split, root: asked.append((split, root)) or SimpleNamespace(images=pixels())
-    )
-    builder.main(["--data", "somewhere", "--source", "jpeg-copy", "--out", str(tmp_path)])
+    monkeypatch.setattr(wb.data, "cifar10", lambda split, root: asked.append((split, root)) or SimpleNamespace(images=pixels()))
+    start(builder, monkeypatch, "--data", "somewhere", "--source", "jpeg-copy", "--out", str(tmp_path))
     assert asked == [("train", "somewhere")]
     assert file in capsys.readouterr().out
     (entry,) = json.loads((tmp_path / "manifest.json").read_text()).values()
@@ -199,7 +199,16 @@ def test_command_line(builder, file, tmp_path, monkeypatch, capsys):
     assert (tmp_path / file).exists()
 
 
-def test_the_command_line_insists_on_the_source(tmp_path, capsys):
+@pytest.mark.parametrize("builder", [cifar10_moments, cifar10_facts])
+def test_the_command_line_insists_on_the_source(builder, tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
-        cifar10_moments.main(["--out", str(tmp_path)])
+        start(builder, monkeypatch, "--out", str(tmp_path))
     assert "--source" in capsys.readouterr().err
+
+
+def start(builder, monkeypatch, *arguments):
+    """``python -m`` the builder, in this process."""
+    name = builder.__name__
+    monkeypatch.setattr("sys.argv", [name, *arguments])
+    monkeypatch.delitem(sys.modules, name)
+    runpy.run_module(name, run_name="__main__")

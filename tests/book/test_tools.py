@@ -1,7 +1,9 @@
 """The tools that execute and stage: once, metered, never stale, and honest about addresses."""
 
+import builtins
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -108,6 +110,41 @@ def test_launch_buttons_need_a_public_address(address, found, monkeypatch):
     assert config["repository"]["url"] == (found or "")
     if found and "github" in found:
         assert config["launch_buttons"]["binderhub_url"]
+
+
+@pytest.mark.parametrize("chapter", execute.chapters())
+def test_published_chapters_install_the_package_from_a_known_address_only(chapter):
+    before = json.loads((execute.ROOT / f"{chapter}.ipynb").read_text("utf8"))
+    assert stage.installing(before, None, "main") == before
+    after = stage.installing(before, "https://github.com/o/p", "v0.1.0")
+    (changed,) = [k for k, cell in enumerate(before["cells"]) if after["cells"][k] != cell]
+    guard = "".join(before["cells"][changed]["source"])
+    assert changed == 1, "the first code cell"
+    assert "%pip install -q git+https://github.com/o/p@v0.1.0" in after["cells"][changed]["source"]
+    assert "ImportError" in after["cells"][changed]["source"]
+    assert "<address" not in json.dumps(after)
+    with pytest.raises(ImportError, match="workbench is not installed here: run  %pip install"):
+        exec(guard, {"__builtins__": {**vars(builtins), "__import__": missing}})
+
+
+def missing(name, *rest):
+    raise ImportError(f"No module named {name!r}")
+
+
+def test_staging_writes_the_installing_chapter(tmp_path, monkeypatch):
+    monkeypatch.setenv("BOOK_REPOSITORY", "https://github.com/o/p")
+    monkeypatch.setenv("BOOK_REF", "v9")
+    runs, chapter = tmp_path / "runs", execute.chapters()[0]
+    (runs / chapter).parent.mkdir(parents=True)
+    shutil.copy(execute.ROOT / f"{chapter}.ipynb", runs / f"{chapter}.ipynb")
+    monkeypatch.setattr(stage, "RUNS", runs)
+    monkeypatch.setattr(stage, "SOURCE", tmp_path / "source")
+    monkeypatch.setattr(stage, "chapters", lambda: [chapter])
+    monkeypatch.setattr(stage, "record_of", lambda chapter: {"seconds": 1})
+    assert stage.main() == 0
+    text = (tmp_path / "source" / f"{chapter}.ipynb").read_text("utf8")
+    assert "%pip install -q git+https://github.com/o/p@v9" in text
+    assert json.loads(text)["metadata"] == json.loads((execute.ROOT / f"{chapter}.ipynb").read_text("utf8"))["metadata"]
 
 
 def test_api_pages_name_every_public_part(tmp_path, monkeypatch):

@@ -26,7 +26,11 @@ def describe(name: str, folder: Path = FOLDER) -> dict[str, Any]:
 
 
 def rebuild(name: str, folder: Path = FOLDER) -> str:
-    """Return the command line that makes ``name`` again."""
+    """Return the command line that makes ``name`` again.
+
+    The same file comes out only from the images that ``describe(name)["source"]`` names: for one made from a JPEG copy, a build
+    from the official archive (``--source official``) has other small eigenvalues, and so another hash.
+    """
     return entry_of(name, folder)["command"]
 
 
@@ -39,8 +43,8 @@ def _unpacked(content: bytes) -> Moments:
 def load(name: str, folder: Path = FOLDER) -> Moments | dict[str, Any]:
     """Return artifact ``name``, after its length and sha256 have been checked against the manifest.
 
-    Raises ``ArtifactError`` (a ``ValueError``) for an unknown name, and for a missing, cut or altered file, with the
-    command that makes it again.
+    Raises ``ArtifactError`` (a ``ValueError``) for an unknown name, and for a missing, cut or altered file, saying
+    what restores it.
     """
     kind = entry_of(name, folder)["kind"]
     content = verified(name, folder)

@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from workbench import data
-from workbench.artifacts.cifar10_moments import arguments, images_sha256
+from workbench.artifacts.command_line import images_sha256, run
 from workbench.artifacts.covariance import denoising_error, eigenpairs, exact_moments
 from workbench.artifacts.empirical import posterior_mean
 from workbench.artifacts.manifest import publish
@@ -118,14 +118,5 @@ def compare(
     return rows
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Run the command line."""
-    options = arguments(__doc__, argv)
-    images = data.cifar10("train", options.data).images
-    entry = build(images, options.out, options.source)
-    print(f"wrote {options.out / entry['file']}: {entry['bytes']:,} bytes, sha256 {entry['sha256']}")
-
-
 if __name__ == "__main__":
-    with torch.inference_mode():
-        main()
+    run(build, __doc__)

@@ -4,18 +4,15 @@ Takes the 50,000 training images to their mean, all 3072 eigenvalues and the lea
 About half a minute on two cores and 1 GB of memory.
 """
 
-import argparse
-import hashlib
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from workbench import data
+from workbench.artifacts.command_line import images_sha256, run
 from workbench.artifacts.covariance import approximation_errors, eigenpairs, exact_moments
-from workbench.artifacts.manifest import FOLDER, SOURCES, publish
+from workbench.artifacts.manifest import publish
 from workbench.artifacts.moments import Moments, pack, unpack
 
 NAME = "cifar10-moments"
@@ -70,28 +67,5 @@ def _measured(exact: Moments, vectors: Tensor, stored: Moments, leading: int) ->
     }
 
 
-def images_sha256(images: UInt8[Tensor, "n channels height width"]) -> str:
-    """Return the sha256 of the pixels in their order: it tells whether two builds saw the same data."""
-    return hashlib.sha256(images.contiguous().numpy()).hexdigest()
-
-
-def arguments(description: str | None, argv: list[str] | None) -> argparse.Namespace:
-    """Parse the options that the builders of CIFAR-10 artifacts share."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", help="folder with cifar-10-batches-bin or the archive (default: the cache folder)")
-    parser.add_argument("--source", choices=sorted(SOURCES), required=True, help="which images the folder holds")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write to (default: inside the package)")
-    return parser.parse_args(argv)
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Run the command line."""
-    options = arguments(__doc__, argv)
-    images = data.cifar10("train", options.data).images
-    entry = build(images, options.out, options.source)
-    print(f"wrote {options.out / entry['file']}: {entry['bytes']:,} bytes, sha256 {entry['sha256']}")
-
-
 if __name__ == "__main__":
-    with torch.inference_mode():
-        main()
+    run(build, __doc__)

@@ -33,7 +33,7 @@ SOURCES = {
 
 
 class ArtifactError(ValueError):
-    """A shipped file is unknown, missing or not what the manifest promises; the message says how to make it again."""
+    """A shipped file is unknown, missing or not what the manifest promises; the message says what restores it."""
 
 
 def read_manifest(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
@@ -55,11 +55,11 @@ def entry_of(name: str, folder: Path = FOLDER) -> dict[str, Any]:
 def verified(name: str, folder: Path = FOLDER) -> bytes:
     """Return the content of artifact ``name`` after checking its length and sha256 against the manifest.
 
-    Raises ``ArtifactError`` with the command that makes it again if the file is missing, cut short or altered.
+    Raises ``ArtifactError``, which says what restores it, if the file is missing, cut short or altered.
     """
     entry = entry_of(name, folder)
     path = folder / entry["file"]
-    remedy = f"Make it again with `{entry['command']}`, or reinstall the package"
+    remedy = _remedy(entry)
     if not path.is_file():
         raise ArtifactError(f"{path} is missing. {remedy}")
     size = path.stat().st_size
@@ -70,6 +70,17 @@ def verified(name: str, folder: Path = FOLDER) -> bytes:
     if sha256 != entry["sha256"]:
         raise ArtifactError(f"{path} has sha256 {sha256}; the manifest says {entry['sha256']}. {remedy}")
     return content
+
+
+def _remedy(entry: dict[str, Any]) -> str:
+    """What to do about a damaged file: the package brings it back; making it again gives the same file from the same images only."""
+    words = f"Reinstall the package, which restores the shipped file. `{entry['command']}` makes one from the images"
+    if entry["source"] == SOURCES["jpeg-copy"][0]:
+        words += (
+            "; the shipped one was made from a JPEG copy of them, so from the official archive (--source official) the small "
+            "eigenvalues come out different, and with them the hash"
+        )
+    return words
 
 
 def publish(

@@ -11,9 +11,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from workbench.denoiser import Time, combine, conversion
-from workbench.draws import Generators, check_generators, normal
+from workbench.draws import Generators, normal
 from workbench.gaussian.covariance import lasting
-from workbench.gaussian.law import Law, check_count, check_schedule, wide
+from workbench.gaussian.law import Law, check_schedule, wide
 from workbench.gaussian.mixture import choose
 from workbench.gaussian.response import columns
 from workbench.schedules import Schedule
@@ -184,20 +184,10 @@ class EmpiricalDenoiser(Law):
         distance = (flat - self.read(index, flat.device)).square().sum(1).sqrt()
         return Nearest(index, distance.to(x))
 
-    def sample(
-        self,
-        n: int,
-        t: float | int = 0.0,
-        *,
-        generator: Generators,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str = "cpu",
-    ) -> Tensor:
-        """n draws of x_t, (n, \\*shape): points drawn with replacement, and noise."""
-        check_count(n)
-        check_generators(generator, n, "sample")
+    def _draw(self, n: int, t: float, generator: Generators, dtype: torch.dtype, device: torch.device | str) -> Tensor:
+        """Points drawn with replacement, and noise."""
         index = choose(torch.full((len(self),), 1 / len(self), dtype=torch.float64), n, generator)
-        out = self.read(index).to(device=device, dtype=dtype).mul_(self.schedule.alpha(float(t)))
-        if (sigma := self.schedule.sigma(float(t))) > 0:
+        out = self.read(index).to(device=device, dtype=dtype).mul_(self.schedule.alpha(t))
+        if (sigma := self.schedule.sigma(t)) > 0:
             out.add_(normal(out.shape, generator, dtype, device), alpha=sigma)
         return out.view(n, *self.shape)

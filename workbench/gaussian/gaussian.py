@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workbench.denoiser import Time, per_sample
-from workbench.draws import Generators, check_generators, normal
+from workbench.draws import Generators, normal
 from workbench.gaussian.covariance import Covariance, LowRank, as_covariance, cast_weights, lasting
 from workbench.gaussian.estimate import fitted, mean_of
-from workbench.gaussian.law import Law, check_count, check_schedule, wide
+from workbench.gaussian.law import Law, check_schedule, wide
 from workbench.gaussian.response import posterior_variance, response, variance
 from workbench.schedules import Schedule
 
@@ -204,22 +204,11 @@ class GaussianDenoiser(Law):
                 f"at t = {t} the law has no density: its covariance is singular; ask at t > 0, or give the covariance a floor"
             )
 
-    def sample(
-        self,
-        n: int,
-        t: float | int = 0.0,
-        *,
-        generator: Generators,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str = "cpu",
-    ) -> Tensor:
-        """n draws of x_t, (n, \\*shape).  ``generator`` may be a list, one for each sample."""
-        check_count(n)
-        check_generators(generator, n, "sample")
+    def _draw(self, n: int, t: float, generator: Generators, dtype: torch.dtype, device: torch.device | str) -> Tensor:
         z = normal((n, self.dim), generator, dtype, device)
-        at = variance(self.schedule, float(t))
+        at = variance(self.schedule, t)
         draws = self.covariance.apply(lambda values: at(values).sqrt(), z).view(n, *self.shape)
-        return draws.add_(self._like(z), alpha=self.schedule.alpha(float(t)))
+        return draws.add_(self._like(z), alpha=self.schedule.alpha(t))
 
     def marginal(self, t: float | int) -> "GaussianDenoiser":
         """The law of x_t, taken as a data law: N(alpha mean, alpha^2 Sigma + sigma^2 I)."""

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workbench.denoiser import Denoiser, Time, as_time
-from workbench.draws import Generators
+from workbench.draws import Generators, check_generators
 from workbench.schedules import Schedule
 
 
@@ -35,7 +35,6 @@ class Law(Denoiser):
     def log_prob(self, x: Float[Tensor, "batch *shape"], t: Time = 0.0) -> Float[Tensor, "batch"]:
         """log q_t(x) in nats."""
 
-    @abstractmethod
     def sample(
         self,
         n: int,
@@ -45,7 +44,27 @@ class Law(Denoiser):
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> Tensor:
-        """n draws of x_t, (n, \\*shape)."""
+        """n draws of x_t, (n, \\*shape).
+
+        Args:
+            n: how many.
+            t: one time of the schedule; 0 is the data.
+            generator: one for the batch, or a list with one for each sample, whose draw then does not depend on the others.
+            dtype: of the result; the noise itself is drawn in float32.
+            device: of the result.
+
+        Raises:
+            TypeError: for a generator that is not a torch.Generator, or a list of them.
+            ValueError: for n that is not a positive int, no generator or the wrong number of them, a time outside the schedule.
+        """
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise ValueError(f"sample needs n >= 1 samples, as an int; got {n!r}")
+        check_generators(generator, n, "sample")
+        return self._draw(n, float(t), generator, dtype, device)
+
+    @abstractmethod
+    def _draw(self, n: int, t: float, generator: Generators, dtype: torch.dtype, device: torch.device | str) -> Tensor:
+        """What ``sample`` returns, for a checked n and generator."""
 
     @abstractmethod
     def _face(self, target: str, x: Tensor, t: float | Tensor) -> Tensor:
@@ -109,9 +128,3 @@ def check_schedule(schedule: Schedule, who: str) -> None:
     """Raise TypeError unless ``schedule`` is a schedule."""
     if not isinstance(schedule, Schedule):
         raise TypeError(f"{who} needs a schedule such as wb.schedules.VP(), got {schedule!r}")
-
-
-def check_count(n: int) -> None:
-    """Raise ValueError unless n is a positive int."""
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ValueError(f"sample needs n >= 1 samples, as an int; got {n!r}")

@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workbench.denoiser import Time
-from workbench.draws import Generators, check_generators, normal
+from workbench.draws import Generators, normal
 from workbench.gaussian.covariance import Covariance, as_covariance, lasting
 from workbench.gaussian.gaussian import checked_mean
-from workbench.gaussian.law import Law, check_count, check_schedule, wide
+from workbench.gaussian.law import Law, check_schedule, wide
 from workbench.gaussian.response import columns, posterior_variance, response, variance
 from workbench.schedules import Schedule
 
@@ -158,21 +158,10 @@ class MixtureDenoiser(Law):
         out += ((shares * (spread @ v[..., None])[..., 0])[..., None] * spread).sum(1)
         return out.view(x.shape).to(x)
 
-    def sample(
-        self,
-        n: int,
-        t: float | int = 0.0,
-        *,
-        generator: Generators,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str = "cpu",
-    ) -> Tensor:
-        """n draws of x_t, (n, \\*shape).  ``generator`` may be a list, one for each sample."""
-        check_count(n)
-        check_generators(generator, n, "sample")
+    def _draw(self, n: int, t: float, generator: Generators, dtype: torch.dtype, device: torch.device | str) -> Tensor:
         chosen = choose(self.weights, n, generator)
         z = normal((n, self.dim), generator, dtype, device)
-        at, alpha = variance(self.schedule, float(t)), self.schedule.alpha(float(t))
+        at, alpha = variance(self.schedule, t), self.schedule.alpha(t)
         draws = alpha * self.means.flatten(1)[chosen].to(z)
         for covariance, index, _ in self.groups:
             mine = torch.isin(chosen, index).to(z.device)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from workbench import metrics
 from workbench.denoiser import FACES, Denoiser
 from workbench.gaussian.gaussian import GaussianDenoiser
 
@@ -43,7 +44,9 @@ def teleport(
 def explained_variance(
     model: Denoiser, law: Denoiser, x: Float[Tensor, "batch *shape"], t: float | int | Tensor, face: str = "score"
 ) -> float:
-    """1 - E|a - b|^2 / E|a|^2 over the batch at one noise level, a = face of ``model``, b = face of ``law``.
+    """:func:`workbench.metrics.explained_variance` of two models over a batch at one noise level.
+
+    1 - E|a - b|^2 / E|a|^2, with a = face of ``model`` and b = face of ``law``.
 
     1 where the law predicts what the model does; 0 where it is no better than predicting zero; negative where it is worse.  No mean
     is subtracted, so for the score it tends to 1 at high noise whatever the law: plot 1 - EV on a log axis, beside the isotropic law,
@@ -58,15 +61,13 @@ def explained_variance(
         face: "score", "data", "noise" or "velocity".
 
     Raises:
-        ValueError: for an unknown face, or a model that predicts exactly 0 everywhere.
+        ValueError: for an unknown face, a model that predicts exactly 0 everywhere, or a face that is not finite.
     """
     if face not in FACES:
         raise ValueError(f"face={face!r} is not a face of a model; it is one of {', '.join(FACES)}")
     t = float(t)
     with torch.no_grad():
-        a = getattr(model, face)(x, t).double()
-        b = getattr(law.on(model.schedule), face)(x, t).double()
-    power = float(a.square().sum())
-    if power == 0:
+        reference, approximation = getattr(model, face)(x, t), getattr(law.on(model.schedule), face)(x, t)
+    if not bool(reference.any()):
         raise ValueError(f"the {face} of the model is 0 for every x at t = {t}, so no fraction of it can be explained")
-    return 1 - float((a - b).square().sum()) / power
+    return metrics.explained_variance(reference, approximation)

@@ -19,7 +19,12 @@ def scatter(
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
-    """Clouds (n, 2) over each other in one pair of axes, with optional contours of a log density (n, 2) -> (n,)."""
+    """Clouds (n, 2) over each other in one pair of axes, with optional contours of a log density (n, 2) -> (n,).
+
+    Raises:
+        TypeError: for values that are not numbers.
+        ValueError: for no clouds, shapes other than (n, 2), values that are not finite, or an extent without area.
+    """
     data = {label: points(x, name_of(label)) for label, x in named(clouds, "samples").items()}
     limits = extent_of(extent) if extent is not None else around(list(data.values()))
     figure, (axis,) = canvas(size=(6.4, 4.2), title=title, square=True)
@@ -43,7 +48,12 @@ def clouds(
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
-    """Clouds (n, 2) side by side on shared axes, with optional contours of a log density (n, 2) -> (n,) in each."""
+    """Clouds (n, 2) side by side on shared axes, with optional contours of a log density (n, 2) -> (n,) in each.
+
+    Raises:
+        TypeError: for values that are not numbers.
+        ValueError: for no clouds, shapes other than (n, 2), values that are not finite, or an extent without area.
+    """
     data = {label: points(x, name_of(label)) for label, x in named(samples, "samples").items()}
     limits = extent_of(extent) if extent is not None else around(list(data.values()))
     columns = min(len(data), PANELS)
@@ -79,6 +89,11 @@ def trajectories(
 
     `runs` is a ``Solution`` with a trajectory, a tensor (steps + 1, n, 2), or a dictionary of them. The first `count`
     paths are drawn. `data` is a cloud behind them; `exact` (n, 2) are the end points the paths should have reached.
+
+    Raises:
+        TypeError: for values that are not numbers.
+        ValueError: for no runs, a run without a trajectory, shapes other than (steps + 1, n, 2), values that are not finite, exact
+            ends that are not one for each path, or an extent without area.
     """
     paths = {label: _path(run, name_of(label)) for label, run in named(runs, "paths").items()}
     behind = None if data is None else points(data, "data")

@@ -29,6 +29,10 @@ def curves(
     """Labeled lines. Each entry is ``(x, y)``, or only ``y`` when all share the `x` given once.
 
     Markers are drawn at up to 40 points of short lines; longer ones carry a few evenly spaced marks.
+
+    Raises:
+        TypeError: for values that are not numbers, or a line that is neither (x, y) nor y with x= given.
+        ValueError: for no lines, unequal lengths, values that are not finite, or not positive on a logarithmic axis.
     """
     data = {label: _pair(line, x, name_of(label)) for label, line in named(lines, "curve").items()}
     for label, (a, b) in data.items():
@@ -72,6 +76,10 @@ def convergence(
 
     Each entry is ``(evaluations, errors)``. ``last=None`` fits all points. A slope triangle shows each whole order
     found.
+
+    Raises:
+        TypeError: for an entry that is not (evaluations, errors).
+        ValueError: for no entries, fewer than two points, unequal lengths, or numbers that are not finite and positive.
     """
     data = {label: _pair(line, None, name_of(label)) for label, line in named(errors, "error").items()}
     for label, (n, error) in data.items():

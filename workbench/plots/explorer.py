@@ -85,6 +85,10 @@ def explorer(function: Callable[..., Plot], **sliders: object) -> Explorer:
         >>> powers = lambda power: wb.plots.curves({"x": ([1, 2, 3], [1, 2**power, 3**power])})
         >>> wb.plots.explorer(powers, power=(1, 4)).start
         {'power': 2}
+
+    Raises:
+        TypeError: for a slider that is none of these.
+        ValueError: for no sliders, or a range that is empty, has no positive step, or does not hold its start.
     """
     if not sliders:
         raise ValueError("got no sliders; give at least one, such as steps=(2, 50) or solver=[DDIM(), UniPC(order=3)]")

@@ -23,6 +23,10 @@ def density(
     """The density of a log density (n, 2) -> (n,) as color, one panel for each; optional `samples` (m, 2) over it.
 
     The alt text reports how much of the probability lies inside the frame.
+
+    Raises:
+        TypeError: for a log density that does not return numbers.
+        ValueError: for no density, one that gives more or fewer answers than points, samples that are not finite (m, 2), or an extent without area.
     """
     laws = named(log_prob, "density")
     limits = extent_of(extent)
@@ -71,6 +75,10 @@ def field(
 
     Arrows are scaled by the square root of their length (so that small ones remain visible). Contours of `log_prob` lie
     behind. `letter` names the axes, such as "y" for coordinates y = x / alpha.
+
+    Raises:
+        TypeError: for a field that does not return numbers.
+        ValueError: for no field, one that does not map (n, 2) to (n, 2) or is not finite in the frame, or an extent without area.
     """
     fields = named(vectors, "field")
     limits = extent_of(extent)

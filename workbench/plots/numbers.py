@@ -23,7 +23,12 @@ def histogram(
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
-    """Histograms of area 1 on common bins; `density` draws exact densities (n,) -> (n,) as lines over them."""
+    """Histograms of area 1 on common bins; `density` draws exact densities (n,) -> (n,) as lines over them.
+
+    Raises:
+        TypeError: for values that are not numbers.
+        ValueError: for no values, values that are not finite, or fewer than 2 bins.
+    """
     data = {label: vector(finite(x, name_of(label)).ravel(), name_of(label)) for label, x in named(values, "values").items()}
     if bins < 2:
         raise ValueError(f"bins: got {bins}; needs at least 2")
@@ -65,7 +70,12 @@ def bars(
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
-    """Horizontal bars with their numbers: ``{label: height}``, or ``{label: {group: height}}`` for grouped bars."""
+    """Horizontal bars with their numbers: ``{label: height}``, or ``{label: {group: height}}`` for grouped bars.
+
+    Raises:
+        TypeError: for a height that is not a number.
+        ValueError: for no bars, heights that are infinite or none finite, or not positive with log=True.
+    """
     table = {label: dict(v) if isinstance(v, Mapping) else {"": v} for label, v in named(heights, "value").items()}
     groups = list(dict.fromkeys(group for row in table.values() for group in row))
     numbers = np.array([[float(row.get(group, np.nan)) for group in groups] for row in table.values()])
@@ -115,7 +125,13 @@ def heatmap(
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
-    """A matrix as colors, row 0 on top; numbers are written into the cells of small ones (up to 12 by 12)."""
+    """A matrix as colors, row 0 on top; numbers are written into the cells of small ones (up to 12 by 12).
+
+    Raises:
+        TypeError: for values that are not numbers.
+        ValueError: for a matrix that is empty, not two-dimensional or not finite, entries that are not positive with log=True, or labels
+            that are not one for each row or column.
+    """
     m = finite(matrix, "matrix")
     if m.ndim != 2 or not m.size:
         raise ValueError(f"matrix: got shape {m.shape}; needs two dimensions, not empty")
@@ -166,6 +182,10 @@ def spectrum(
 
     `noise` gives labeled noise levels :math:`\sigma`; each is a line at :math:`\sigma^2`, and the alt text counts the
     modes above it.
+
+    Raises:
+        TypeError: for values that are not numbers.
+        ValueError: for no eigenvalues, some that are not finite or below 0, or none above 0.
     """
     data = {label: np.sort(vector(v, name_of(label)))[::-1] for label, v in named(eigenvalues, "eigenvalues").items()}
     for label, v in data.items():

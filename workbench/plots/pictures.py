@@ -23,6 +23,10 @@ def images(
 
     Without a dictionary the pictures fill rows of `columns` (default: the most square grid). Values outside [-1, 1] are
     clipped, and the alt text says how many.
+
+    Raises:
+        TypeError: for values that are not numbers.
+        ValueError: for pictures that are not finite (n, 3 or 1, h, w), rows of different sizes, or labels that are not one for each column.
     """
     labeled = isinstance(pictures, Mapping)
     if labeled:

@@ -128,6 +128,11 @@ def image_player(
     """`player` for batches of small pictures (n, 3 or 1, h, w) in [-1, 1]: single pixels, enlarged by the browser `zoom` times.
 
     When all frames together weigh more than ``BUDGET``, each keeps its 128 best colors: sharp pixels, rounded colors.
+
+    Raises:
+        TypeError: for values that are not numbers.
+        ValueError: for no axes, a number of frames that does not fit them, frames of different sizes, pictures that are not finite
+            (n, 3 or 1, h, w), or a zoom below 1.
     """
     labels = _labels(axes)
     if callable(frames):

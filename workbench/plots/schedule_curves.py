@@ -23,6 +23,10 @@ def schedules(
     Each schedule is drawn from its ``t_last`` to its ``t_first``, the ends of grids in log-SNR; when one of them is longer
     than 1, time is a fraction of it. The window of :math:`\lambda` is cut at -10 and 10. With ``in_log_snr=True``,
     :math:`\alpha` and :math:`\sigma` against :math:`\lambda` instead: there all variance-preserving schedules are one.
+
+    Raises:
+        TypeError: for something that is not a schedule.
+        ValueError: for no schedules.
     """
     chosen = dict(which) if isinstance(which, Mapping) else {_short(s): s for s in which}
     if not chosen:
@@ -76,6 +80,10 @@ def grid_points(
     r"""One row of marks per time grid; with a `schedule`, a second panel shows the same steps in :math:`\lambda`.
 
     A time whose :math:`\lambda` is infinite (data at 0, or pure noise) is drawn in the first panel only.
+
+    Raises:
+        TypeError: for values that are not numbers.
+        ValueError: for no grids, or one that is empty, not one-dimensional, or not finite.
     """
     data = {label: vector(grid, name_of(label)) for label, grid in named(grids, "grid").items()}
     panels = 1 if schedule is None else 2
