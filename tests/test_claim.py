@@ -178,7 +178,7 @@ def test_in_a_live_kernel_a_cell_may_run_again(monkeypatch):
         execution_count = 1
 
     shell = Shell()
-    monkeypatch.setattr(sys.modules["workbench.claim"], "_shell", lambda: shell)
+    monkeypatch.setattr(sys.modules["workbench.claim"], "shell", lambda: shell)
     monkeypatch.setattr("IPython.display.display", lambda *args, **kwargs: None)
     monkeypatch.delenv("WORKBENCH_STATIC", raising=False)
     claim("n", 1, 1, tol=0)

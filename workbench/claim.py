@@ -169,13 +169,13 @@ def _expectation(name: str, value: float, expect, tol, rel, at_most, at_least) -
 
 def _register(name: str) -> None:
     """Refuse a name used twice, except when somebody runs (or edits and runs) a cell again in a live kernel."""
-    shell = _shell()
+    live = shell()
     frame = sys._getframe(2)
     place = (frame.f_code.co_filename, frame.f_lineno)
-    run = shell.execution_count if shell is not None else None
+    run = live.execution_count if live is not None else None
     before = _places.get(name)
     static = os.environ.get("WORKBENCH_STATIC", "") not in ("", "0")
-    if before is not None and (shell is None or static or before[1] == run):
+    if before is not None and (live is None or static or before[1] == run):
         raise ValueError(
             f"claim name {name!r} was used before, at {before[0][0]}:{before[0][1]}; one name stands for one number, choose another"
         )
@@ -184,7 +184,7 @@ def _register(name: str) -> None:
 
 def _show(name: str, value: float, kind: str, why: str, more: dict) -> Number:
     line = f"{kind}: {name} = {value:.6g} ({why})"
-    if _shell() is None:
+    if shell() is None:
         print(line)
         return Number(value)
     from IPython.display import display
@@ -203,7 +203,7 @@ def _show(name: str, value: float, kind: str, why: str, more: dict) -> Number:
     return Number(value)
 
 
-def _shell():
+def shell():
     """The notebook's shell, or None in plain Python."""
     if "IPython" not in sys.modules:
         return None

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workbench.claim import Number, _shell
+from workbench.claim import Number, shell
 
 
 def scoreboard(
@@ -53,7 +53,7 @@ def scoreboard(
     calls = f"{evaluations} evaluation{'' if evaluations == 1 else 's'}"
     words = f"{method}: {calls}, error {error:.2g}; price {evaluations} x {bits} bits{model}"
     entry = {"method": method, "evaluations": evaluations, "bits": bits, "parameters": parameters, "error": error, "price": price}
-    if _shell() is None:
+    if shell() is None:
         print(f"scoreboard: {words}")
         return Number(error)
     from IPython.display import display
