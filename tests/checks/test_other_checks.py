@@ -219,3 +219,13 @@ def test_grid_wrong() -> None:
         with pytest.raises(checks.CheckFailed, match=hint):
             checks.grid(wrong, VP(), 7)
     assert checks.grid(wb.grids.log_snr, DiscreteVP.linear(10), 4).passed
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_denoiser_right_where_the_two_terms_of_a_face_cancel(dtype) -> None:
+    """The velocity of N(0, 1) on VP is 0, that of a point at 0 too: what is left of it is rounding."""
+    draws = torch.randn(20_000, 1, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    law = wb.gaussian.GaussianDenoiser(torch.zeros(1), torch.ones(1), VP())
+    assert checks.is_denoiser(law, draws).passed
+    point = Mixture(VP(), ((1.0,), (0.7,), (0.0,)))
+    assert checks.is_denoiser(point, torch.full((2000, 1), 0.7, dtype=dtype)).passed
