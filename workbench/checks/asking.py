@@ -76,7 +76,10 @@ def numbers(value: Any, shape: tuple[int, ...] | None, what: str) -> Tensor:
     if value is None:
         raise Problem(f"{what} is None: usual cause: a function without a return")
     try:
-        got = torch.as_tensor(value).detach().cpu()
+        if not isinstance(value, Tensor):  # an array keeps its dtype; numbers and lists of them are float64 from the start
+            array = hasattr(value, "__array__")
+            value = torch.as_tensor(value.copy() if array else value, dtype=None if array else torch.float64)
+        got = value.detach().cpu()
         if got.is_complex():
             raise TypeError("complex numbers")
         got = got.to(torch.float64)
