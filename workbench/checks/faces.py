@@ -11,7 +11,7 @@ from torch import Tensor
 from workbench.checks.answers import diagnose
 from workbench.checks.asking import Problem, ask, check, numbers
 from workbench.checks.result import CheckResult, conclude
-from workbench.denoiser import Denoiser, conversion
+from workbench.denoiser import Denoiser
 
 _SEED = 0x5C02E  # not one that data are likely drawn with: the same seed gives noise equal to the data
 
@@ -96,8 +96,14 @@ def is_denoiser(
         x = alpha * x0 + sigma * torch.randn(x0.shape, generator=generator, dtype=x0.dtype)
         face = {name: _face(model, name, x, t) for name in ("data", "noise", "score", "velocity")}
         x, data = x.to(torch.float64), face.pop("data")
+        up, rise = s.d_alpha(t), s.d_sigma(t)
+        pairs = {
+            "noise": (1 / sigma, -alpha / sigma),
+            "score": (-1 / sigma**2, alpha / sigma**2),
+            "velocity": (rise / sigma, up - rise * alpha / sigma),
+        }
         for name, got in face.items():
-            c_x, c_out = conversion(s, "data", name, t)
+            c_x, c_out = pairs[name]
             wanted = c_x * x + c_out * data
             # The two terms may cancel (the velocity of N(0, 1) on VP is 0): rounding is of the size they have before that.
             size = abs(c_x) * float(x.abs().max()) + abs(c_out) * float(data.abs().max())
