@@ -219,3 +219,116 @@ def test_grid_wrong() -> None:
         with pytest.raises(checks.CheckFailed, match=hint):
             checks.grid(wrong, VP(), 7)
     assert checks.grid(wb.grids.log_snr, DiscreteVP.linear(10), 4).passed
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_denoiser_right_where_the_two_terms_of_a_face_cancel(dtype) -> None:
+    """The velocity of N(0, 1) on VP is 0, that of a point at 0 too: what is left of it is rounding."""
+    draws = torch.randn(20_000, 1, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    law = wb.gaussian.GaussianDenoiser(torch.zeros(1), torch.ones(1), VP())
+    assert checks.is_denoiser(law, draws).passed
+    point = Mixture(VP(), ((1.0,), (0.7,), (0.0,)))
+    assert checks.is_denoiser(point, torch.full((2000, 1), 0.7, dtype=dtype)).passed
+
+
+def failed(result: checks.CheckResult, *parts: str) -> None:
+    """The check came to an end, failed, and its message has all these parts."""
+    assert not result.passed
+    assert all(part in result.message for part in parts), result.message
+
+
+def test_same_where_nothing_can_be_compared() -> None:
+    failed(checks.same(1.0, math.nan, raises=False), "the expected answer is not finite itself")
+    failed(checks.same(1.0, math.inf, raises=False), "the expected answer is not finite itself")
+    failed(checks.same(None, 1.0, raises=False), "the answer is None", "without a return")
+    failed(checks.same(VP(), 1.0, raises=False), "the answer is of type VP")
+    failed(checks.same([[1.0], [1.0, 2.0]], 1.0, raises=False), "expected numbers")
+    assert checks.same(X.numpy()[::-1], X.flip(0)).passed and checks.same(0.1, 0.1, rtol=1e-15, atol=0).passed
+    failed(checks.same(1j, 1.0, raises=False), "expected numbers")
+    assert checks.same(math.inf, math.inf).passed
+
+
+def test_same_of_zero_has_no_far_fetched_cause() -> None:
+    for value, expected in ((0.0, 1.0), ([0.0, 0.0], [1.0, 1.0]), ([0.0, 0.0], [2.0, 3.0])):
+        result = checks.same(value, expected, raises=False)
+        failed(result, "the answer is zero; largest difference")
+        assert "logarithm" not in result.message and "factor" not in result.message
+
+
+def test_deterministic_of_what_a_run_returns() -> None:
+    def run(seed=0):
+        generator = torch.Generator().manual_seed(seed)
+        return wb.solve(Mixture(VP()), X.clone(), wb.grids.uniform(VP(), 3), wb.solvers.DDPM(), generator=generator)
+
+    assert checks.is_deterministic(run).passed
+    assert checks.is_deterministic(lambda: {"x": (X.numpy(), None, "text", math.nan), "y": X * math.nan}).passed
+    seeds = iter(range(9))
+    failed(checks.is_deterministic(lambda: run(next(seeds)), raises=False), "two calls differ")
+    failed(checks.is_deterministic(lambda: [X] * next(seeds), raises=False), "two calls differ")
+    failed(checks.is_deterministic(lambda: X / 0 + nowhere, raises=False), "raised NameError", "misspelled")
+
+
+def normal_log(x):
+    return -0.5 * x.square().sum(1)
+
+
+def test_score_that_is_no_float64_tensor() -> None:
+    assert checks.is_score_of(lambda x: -x.float(), normal_log, X).passed
+    assert checks.is_score_of(lambda x: -x.numpy(), normal_log, X).passed
+    assert checks.is_score_of(lambda x: x.neg_(), normal_log, X).passed and float(X[0]) == -2
+    failed(checks.is_score_of(lambda x: x.float(), normal_log, X, raises=False), "sign flipped")
+    failed(checks.is_score_of(lambda x: None, normal_log, X, raises=False), "the score is None")
+    failed(checks.is_score_of(lambda x: x @ torch.ones(1, 1), normal_log, X, raises=False), "score(x) raised RuntimeError", "dtype")
+    failed(checks.is_score_of(lambda x, t: x, normal_log, X, raises=False), "raised TypeError", "other parameters")
+
+
+@pytest.mark.parametrize(
+    ("log_prob", "parts"),
+    [
+        (lambda x: normal_log(x.detach()), ("no gradient", "detach()")),
+        (lambda x: torch.ones(9, requires_grad=True), ("no gradient",)),
+        (lambda x: 1.0, ("no gradient",)),
+        (lambda x: None, ("log_prob(x) is None",)),
+        (lambda x: x.numpy(), ("log_prob(x) raised RuntimeError",)),
+        (lambda x: x.clamp(min=0).sqrt().sum(1), ("the gradient of log_prob is not finite",)),
+    ],
+)
+def test_log_prob_without_a_gradient(log_prob, parts) -> None:
+    failed(checks.is_score_of(lambda x: -x, log_prob, X, raises=False), *parts)
+
+
+def test_models_and_flows_that_break() -> None:
+    class Broken(Mixture):
+        def score(self, x, t):
+            raise NotImplementedError
+
+    class Nothing(Mixture):
+        def velocity(self, x, t):
+            return None
+
+    failed(checks.is_denoiser(Broken(VP()), data(50), raises=False), "score(x, 0.2) raised NotImplementedError", "to be written")
+    law = Mixture(VP(), ((1.0,), (0.5,), (0.6,)))
+    failed(checks.flows_to(lambda x, t, s: None, law, X, raises=False), "flow(x, 0.8, 0.8) is None")
+    failed(checks.flows_to(lambda x, t, s: x / None, law, X, raises=False), "flow(x, t, s) raised TypeError", "NoneType")
+    failed(checks.flows_to(lambda x, t, s: x[1:], law, X, raises=False), "has shape (8, 1), expected (9, 1)")
+
+
+def test_levels_and_grids_that_break() -> None:
+    def forward(t):
+        return math.log((1 - t) / t)
+
+    def strict(lam):
+        if lam < 0:
+            raise ValueError("math domain error")
+        return 0.25
+
+    failed(checks.inverts_log_snr((forward, lambda lam: math.sqrt(-1)), raises=False), "raised ValueError", "outside its domain")
+    failed(checks.inverts_log_snr((forward, lambda lam: None), raises=False), "is None")
+    # here the inverse itself answers, and only what is tried to find the cause lies outside its domain
+    failed(checks.inverts_log_snr((forward, strict), times=(0.1,), raises=False), "leads back to 0.25")
+    failed(checks.is_schedule((lambda t: 1 / t, lambda t: t), raises=False), "alpha(0) raised ZeroDivisionError", "both ends")
+    failed(checks.is_schedule((lambda t: X, lambda t: t), raises=False), "alpha(0) has shape (9, 1), expected one number")
+    nan = torch.tensor([1, 0.9, math.nan, 1e-3], dtype=torch.float64)
+    failed(checks.grid(lambda s, n: nan, VP(), 3, raises=False), "point 2 is nan")
+    failed(checks.grid(lambda s, n: None, VP(), 3, raises=False), "the grid is None")
+    failed(checks.grid(lambda s: nan, VP(), 3, raises=False), "place(schedule, n) raised TypeError", "other parameters")

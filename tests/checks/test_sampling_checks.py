@@ -1,5 +1,6 @@
 """The checks of samplers pass on right ones and name the mistake in wrong ones."""
 
+import functools
 import math
 
 import pytest
@@ -78,7 +79,7 @@ def test_order_of_steps_right_and_wrong() -> None:
         assert isinstance(caught.value, AssertionError) and not caught.value.result.passed
         result = checks.order(wrong, claimed, raises=False)
         assert result == caught.value.result and result.earned == 0 and str(result).startswith("FAILED: order")
-    with pytest.raises(ValueError, match="they must be equal"):
+    with pytest.raises(checks.CheckFailed, match="they must be equal"):
         checks.order(lambda m, x, t, s: x[:1], 1)
 
 
@@ -189,3 +190,117 @@ def test_counts_wrong() -> None:
     with pytest.raises(TypeError, match="pass expected="):
         checks.counts_evaluations(ddim)
     assert levels(S, 1.0)[0] < 0.01 and wb.checks is checks
+
+
+EVERY = (
+    lambda step, **kw: checks.order(step, 1, raises=False),
+    lambda step, **kw: checks.is_exact_on_point_mass(step, raises=False),
+    lambda step, **kw: checks.preserves_marginals(step, samples=500, raises=False),
+    lambda step, **kw: checks.counts_evaluations(step, 1, raises=False),
+)
+
+
+@pytest.mark.parametrize("measure", EVERY, ids=["order", "point_mass", "marginals", "counts"])
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (lambda m, x, t, s: None, "the step returns is None: usual cause: a function without a return"),
+        (lambda m, x, t: x, "raised TypeError.*other parameters than those of the call, which is step(model, x, t, s)"),
+        (lambda m, x, t, s: x / (1 / 0), "raised ZeroDivisionError.*a division by zero"),
+        (lambda m, x, t, s: m.denoise(x, t), "raised AttributeError.*a misspelled name"),
+        (lambda m, x, t, s: x @ torch.ones(x.shape[1], x.shape[1]), "raised RuntimeError.*a tensor made without dtype=x.dtype"),
+        (lambda m, x, t, s: x[:1], "returned shape .* they must be equal"),
+        (lambda m, x, t, s: "text", "of type str, expected numbers"),
+    ],
+)
+def test_a_step_that_breaks_fails_every_check_with_a_message(measure, broken, message) -> None:
+    result = measure(broken)
+    assert not result.passed and result.earned == 0
+    assert all(part in result.message for part in message.split(".*")), result.message
+
+
+def test_a_solver_that_breaks() -> None:
+    class Broken(solvers.DDIM):
+        def step(self, model, x, row, memory, draw):
+            raise IndexError("no such row")
+
+    for measure in EVERY:
+        result = measure(Broken())
+        assert not result.passed and "Broken raised IndexError: no such row" in result.message
+        assert "the class Heun; pass an instance: Heun()" in measure(solvers.Heun).message
+
+
+def test_low_precision_is_named() -> None:
+    for measure in EVERY[:2]:
+        assert "returned torch.float32 for a state in torch.float64" in measure(lambda m, x, t, s: ddim(m, x, t, s).float()).message
+    rough = checks.is_exact_on_point_mass(lambda m, x, t, s: ddim(m, x, t, s).float().double(), raises=False)
+    assert not rough.passed and "computed in float32" in rough.message
+    assert checks.preserves_marginals(lambda m, x, t, s: ddim(m, x, t, s).float()).passed
+
+
+def in_place(model, x, t, s):
+    out = ddim(model, x, t, s)
+    return x.copy_(out)
+
+
+def test_steps_that_work_in_place_spoil_nothing() -> None:
+    assert checks.order(in_place, 1).passed and checks.is_exact_on_point_mass(in_place).passed
+    assert checks.preserves_marginals(in_place).passed
+
+    buffer = torch.empty(20_000, 2, dtype=torch.float64)
+    assert checks.preserves_marginals(lambda m, x, t, s: buffer.copy_(ddim(m, x, t, s))).passed
+
+    class InPlace(solvers.DDIM):
+        def step(self, model, x, row, memory, draw):
+            out, memory = super().step(model, x.clone(), row, memory, draw)
+            return x.copy_(out), memory
+
+    assert checks.order(InPlace(), 1).passed and checks.preserves_marginals(InPlace()).passed
+
+
+@pytest.mark.parametrize("noisy", [solvers.DDPM(), ancestral, lambda m, x, t, s: ddim(m, x, t, s) + 0.1 * torch.randn(x.shape)])
+def test_order_refuses_what_draws_noise(noisy) -> None:
+    result = checks.order(noisy, 1, raises=False)
+    assert not result.passed and "no path whose order could be measured" in result.message
+    assert "weak" in result.message and "preserves_marginals" in result.message and "wrong sign" not in result.message
+    assert checks.order(lambda m, x, t, s, generator: ddim(m, x, t, s), 1).passed  # takes one, but does not draw
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda m, x, t, s, *, generator: ancestral(m, x, t, s, generator),
+        lambda m, x, t, s, *, generator=None: ancestral(m, x, t, s, generator),
+        lambda m, x, t, s, *, scale=1.0, generator: ancestral(m, x, t, s, generator, scale),
+        lambda m, x, t, s, scale=1.0, *, generator: ancestral(m, x, t, s, generator, scale),
+        lambda m, x, t, s, scale=1.0, power=0.5, generator=None: ancestral(m, x, t, s, generator, scale, power),
+        lambda m, x, t, s, rng: ancestral(m, x, t, s, rng),
+        lambda m, x, t, s, rng, /: ancestral(m, x, t, s, rng),
+        lambda m, x, t, s, *, rng: ancestral(m, x, t, s, rng),
+        functools.partial(ancestral, scale=1.0),
+    ],
+)
+def test_every_way_to_take_a_generator(step) -> None:
+    assert checks.preserves_marginals(step, samples=5000).passed
+
+
+def test_an_option_of_a_step_is_no_generator() -> None:
+    def step(model, x, t, s, average=True, *options, **more):
+        assert average is True and not options and not more
+        return ddim(model, x, t, s)
+
+    assert checks.order(step, 1).passed
+
+
+def test_point_mass_says_what_is_not_finite() -> None:
+    for value, kind in ((math.nan, "NaN"), (math.inf, "infinity")):
+        result = checks.is_exact_on_point_mass(lambda m, x, t, s, v=value: x.abs() + v, raises=False)
+        assert f"produced {kind}" in result.message and "alpha" not in result.message
+
+
+def test_marginals_leave_room_for_the_bias_of_a_method() -> None:
+    biased = checks.preserves_marginals(lambda m, x, t, s: x + (s - t) * m.velocity(x, t), steps=12, raises=False)
+    assert not biased.passed and "usual cause: either " in biased.message
+    assert "or the method's own bias at 12 steps" in biased.message
+    shifted = checks.preserves_marginals(lambda m, x, t, s: ddim(m, x, t, s) + 0.1, raises=False)
+    assert "usual cause: either a wrong factor" in shifted.message and "own bias at 8 steps" in shifted.message

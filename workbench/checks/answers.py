@@ -1,12 +1,14 @@
 """Is this the expected answer, and if not, what mistake gives this one?"""
 
+import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from workbench.checks.asking import ask, check, numbers
 from workbench.checks.result import CheckResult, conclude
 
 _FACTORS = {
@@ -33,8 +35,12 @@ def diagnose(value: Tensor, expected: Tensor, scales: Mapping[str, float] | None
     def close(guess: Tensor) -> bool:
         return guess.shape == value.shape and torch.allclose(value, guess, rtol=rtol, atol=rtol * float(expected.abs().max()))
 
+    if not bool(expected.isfinite().all()):
+        return "the expected answer is not finite itself: usual cause: it is taken at an end, where the formula divides by zero"
     if not bool(value.isfinite().all()):
         return "the answer is not finite: usual cause: a division by zero or the logarithm of zero at an end"
+    if not bool(value.any()):
+        return f"the answer is zero; largest difference {float(expected.abs().max()):.3g}"
     if close(-expected):
         return "sign flipped"
     for label, scale in (scales or {}).items():
@@ -72,6 +78,7 @@ def diagnose(value: Tensor, expected: Tensor, scales: Mapping[str, float] | None
     return f"largest difference {float((value - expected).abs().max()):.3g}"
 
 
+@check
 def same(
     value: Any,
     expected: Any,
@@ -90,8 +97,7 @@ def same(
         scales: quantities that may be missing or doubled, by name, e.g. {"sigma": 0.3, "alpha": 0.9}.
         points, raises: see :class:`CheckResult` and :class:`CheckFailed`.
     """
-    got = torch.as_tensor(value, dtype=torch.float64).detach().cpu()
-    want = torch.as_tensor(expected, dtype=torch.float64).detach().cpu()
+    got, want = numbers(value, None, "the answer"), torch.as_tensor(expected, dtype=torch.float64).detach().cpu()
     if got.shape != want.shape:
         problem = f"the answer has shape {tuple(got.shape)}, expected {tuple(want.shape)}"
         return conclude("same", problem, "", points, raises)
@@ -106,25 +112,46 @@ def _short(value: Tensor) -> str:
     return shown if value.ndim == 0 else f"[{shown}{', ...' if len(flat) > 3 else ''}]"
 
 
+@check
 def is_deterministic(function: Callable[[], Any], *, points: float | int = 1, raises: bool = True) -> CheckResult:
     """Two calls give the same bits, and neither reads nor moves torch's global random state.
 
     Args:
-        function: no arguments; makes its own ``torch.Generator`` where it draws; returns a tensor or a tuple of tensors.
+        function: no arguments; makes its own ``torch.Generator`` where it draws; returns a tensor, or a tuple, a dict
+            or a dataclass (such as :class:`~workbench.solution.Solution`) of tensors.
         points, raises: see :class:`CheckResult` and :class:`CheckFailed`.
     """
     before = torch.get_rng_state()
     try:
-        first = function()
+        first = list(_leaves(ask("function()", function)))
         moved = not torch.equal(before, torch.get_rng_state())
-        second = function()
+        second = list(_leaves(ask("function()", function)))
     finally:
         torch.set_rng_state(before)
-    pairs = zip(*(out if isinstance(out, tuple | list) else (out,) for out in (first, second)), strict=True)
-    equal = all(torch.equal(torch.as_tensor(a), torch.as_tensor(b)) for a, b in pairs)
+    equal = len(first) == len(second) and all(_equal(a, b) for a, b in zip(first, second, strict=True))
     problem = None
     if moved:
         problem = "it draws from torch's global random state: usual cause: torch.randn without generator=..."
     elif not equal:
         problem = "two calls differ: usual cause: a generator made outside the function and used up by the first call"
     return conclude("is_deterministic", problem, "two calls agree to the last bit", points, raises)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """The tensors and other values that a tuple, a list, a dict or a dataclass is made of."""
+    if isinstance(value, Mapping):
+        value = [part for item in value.items() for part in item]
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = [getattr(value, field.name) for field in dataclasses.fields(value)]
+    if isinstance(value, tuple | list):
+        for part in value:
+            yield from _leaves(part)
+    else:
+        yield torch.as_tensor(value) if hasattr(value, "__array__") else value
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        same_kind = a.shape == b.shape and a.dtype == b.dtype
+        return same_kind and bool(((a == b) | ((a != a) & (b != b))).all())
+    return a is b or (type(a) is type(b) and bool(a == b or (a != a and b != b)))

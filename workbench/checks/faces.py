@@ -9,10 +9,14 @@ import torch
 from torch import Tensor
 
 from workbench.checks.answers import diagnose
+from workbench.checks.asking import Problem, ask, check, numbers
 from workbench.checks.result import CheckResult, conclude
 from workbench.denoiser import Denoiser
 
+_SEED = 0x5C02E  # not one that data are likely drawn with: the same seed gives noise equal to the data
 
+
+@check
 def is_score_of(
     score: Callable[[Tensor], Tensor],
     log_prob: Callable[[Tensor], Tensor],
@@ -33,18 +37,35 @@ def is_score_of(
         rtol: relative tolerance, of the largest component.
         points, raises: see :class:`CheckResult` and :class:`CheckFailed`.
     """
-    x = at.detach().to(torch.float64).requires_grad_()
-    with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(log_prob(x).sum(), x)
-    got = score(x.detach())
+    gradient = _gradient(log_prob, at.detach().to(torch.float64))
+    answer = ask("score(x)", score, at.detach().to(torch.float64, copy=True))
+    got = numbers(answer, None, "the score")
     problem = None
     if got.shape != gradient.shape:
         problem = f"the score has shape {tuple(got.shape)}, expected {tuple(gradient.shape)}: the shape of x"
     elif not torch.allclose(got, gradient, rtol=0, atol=rtol * float(gradient.abs().max()) + 1e-12):
         problem = f"not the gradient of log_prob: {diagnose(got, gradient, {'sigma': sigma} if sigma else None, max(rtol, 1e-6))}"
-    return conclude("is_score_of", problem, f"equal to the gradient at {len(x)} points", points, raises)
+    return conclude("is_score_of", problem, f"equal to the gradient at {len(at)} points", points, raises)
 
 
+def _gradient(log_prob: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    x = x.clone().requires_grad_()
+    with torch.enable_grad():
+        value = ask("log_prob(x)", log_prob, x)
+        linked = isinstance(value, Tensor) and value.requires_grad
+        (gradient,) = torch.autograd.grad(value.sum(), x, allow_unused=True) if linked else (None,)
+    if gradient is None:
+        numbers(value, None, "log_prob(x)")
+        raise Problem(
+            "log_prob(x) has no gradient with respect to x: usual cause: detach(), item(), numpy or torch.no_grad() on the way, "
+            "or a new tensor made of the values of x"
+        )
+    if not bool(gradient.isfinite().all()):
+        raise Problem("the gradient of log_prob is not finite: usual cause: the logarithm of a density that is zero at such an x")
+    return gradient
+
+
+@check
 def is_denoiser(
     model: Denoiser,
     x0: Tensor,
@@ -63,27 +84,37 @@ def is_denoiser(
         model: the denoiser.
         x0: many samples of the data that it claims to know, (batch, \\*shape).
         times: times of its schedule.
-        generator: draws the noise; seeded with 0 if None.
+        generator: draws the noise; must not be seeded as the one that drew x0.  If None, one with a seed of the check's own.
         points, raises: see :class:`CheckResult` and :class:`CheckFailed`.
     """
-    generator = torch.Generator().manual_seed(0) if generator is None else generator
+    generator = torch.Generator().manual_seed(_SEED) if generator is None else generator
     problem = None
+    s = ask("model.schedule", getattr, model, "schedule")
+    rtol = max(1e-6, 64 * torch.finfo(x0.dtype).eps)
     for t in times:
-        s = model.schedule
         alpha, sigma = s.alpha(t), s.sigma(t)
         x = alpha * x0 + sigma * torch.randn(x0.shape, generator=generator, dtype=x0.dtype)
-        data = model.data(x, t)
-        noise = (x - alpha * data) / sigma
-        faces = {"noise": noise, "score": -noise / sigma, "velocity": s.d_alpha(t) * data + s.d_sigma(t) * noise}
-        for face, wanted in faces.items():
-            got = getattr(model, face)(x, t)
-            if not torch.allclose(got, wanted, rtol=0, atol=1e-6 * float(wanted.abs().max()) * max(1, alpha / sigma)):
+        face = {name: _face(model, name, x, t) for name in ("data", "noise", "score", "velocity")}
+        x, data = x.to(torch.float64), face.pop("data")
+        up, rise = s.d_alpha(t), s.d_sigma(t)
+        pairs = {
+            "noise": (1 / sigma, -alpha / sigma),
+            "score": (-1 / sigma**2, alpha / sigma**2),
+            "velocity": (rise / sigma, up - rise * alpha / sigma),
+        }
+        for name, got in face.items():
+            c_x, c_out = pairs[name]
+            wanted = c_x * x + c_out * data
+            # The two terms may cancel (the velocity of N(0, 1) on VP is 0): rounding is of the size they have before that.
+            size = abs(c_x) * float(x.abs().max()) + abs(c_out) * float(data.abs().max())
+            if not torch.allclose(got, wanted, rtol=0, atol=rtol * size):
                 why = diagnose(got, wanted, {"sigma": sigma, "alpha": alpha})
-                problem = problem or f"{face} and data disagree at t = {t}: {why}"
+                problem = problem or f"{name} and data disagree at t = {t}: {why}"
         residual = x0 - data
         for name, probe in {"1": torch.ones_like(x), "x": x, "tanh(x)": x.tanh(), "cos(x)": x.cos()}.items():
             product = (residual * probe).flatten(1).mean(1)
-            z = float(product.mean() / (product.std() / math.sqrt(len(x)) + 1e-12))
+            rounding = rtol * float(x0.abs().max() * probe.abs().max())
+            z = float(product.mean() / (product.std() / math.sqrt(len(x)) + rounding + 1e-12))
             if abs(z) > 5:
                 cause = "a shifted mean" if name == "1" else "a wrong variance or factor in the shrinkage towards the mean"
                 problem = problem or (
@@ -93,6 +124,12 @@ def is_denoiser(
     return conclude("is_denoiser", problem, f"consistent faces and a posterior mean at t = {times}", points, raises)
 
 
+def _face(model: Denoiser, name: str, x: Tensor, t: float) -> Tensor:
+    call = f"{name}(x, {t})"
+    return numbers(ask(call, getattr(model, name), x.clone(), t), x.shape, call)
+
+
+@check
 def flows_to(
     flow: Callable[[Tensor, float, float], Tensor],
     law: Any,
@@ -116,22 +153,25 @@ def flows_to(
         rtol: relative tolerance of the speed.
         points, raises: see :class:`CheckResult` and :class:`CheckFailed`.
     """
-    x, t = x.to(torch.float64), times[0]
-    problem = None
-    if not torch.allclose(flow(x, t, t), x, rtol=1e-9, atol=1e-9):
-        problem = f"flow(x, t, t) is not x: {diagnose(flow(x, t, t), x)}"
+    x, t, problem = x.to(torch.float64), times[0], None
+
+    def go(x: Tensor, t: float, s: float) -> Tensor:
+        return numbers(ask("flow(x, t, s)", flow, x.clone(), t, s), x.shape, f"flow(x, {t:.6g}, {s:.6g})")
+
+    if not torch.allclose(go(x, t, t), x, rtol=1e-9, atol=1e-9):
+        problem = f"flow(x, t, t) is not x: {diagnose(go(x, t, t), x)}"
     for s in times:
         h = 1e-5 * s
-        speed = (flow(x, t, s + h) - flow(x, t, s - h)) / (2 * h)
-        wanted = law.velocity(flow(x, t, s), s)
+        speed = (go(x, t, s + h) - go(x, t, s - h)) / (2 * h)
+        wanted = law.velocity(go(x, t, s), s)
         if problem is None and not torch.allclose(speed, wanted, rtol=0, atol=rtol * (float(wanted.abs().max()) + 1e-3)):
             problem = (
                 f"at s = {s} it does not move with the law's velocity: {diagnose(speed, wanted, rtol=1e-4)}: usual cause: variance in "
                 "place of standard deviation in the ratio of widths, or the mean not scaled by alpha"
             )
     for middle, last in itertools.pairwise(times):
-        legs = flow(flow(x, t, middle), middle, last)
-        if problem is None and not torch.allclose(legs, flow(x, t, last), rtol=1e-7, atol=1e-7):
+        legs = go(go(x, t, middle), middle, last)
+        if problem is None and not torch.allclose(legs, go(x, t, last), rtol=1e-7, atol=1e-7):
             problem = (
                 f"going by way of t = {middle} leads elsewhere than going straight: usual cause: a time used in the wrong place"
             )
