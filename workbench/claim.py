@@ -45,8 +45,8 @@ def claim(
     and/or ``at_least`` (inclusive). NaN never holds.
 
     Args:
-        name: lower-case words joined by ``-``, ``_`` or ``.``, such as ``ddim-order``; one name, one number in a
-        notebook. value: a number, or a tensor with one element.
+        name: lower-case words joined by ``-``, ``_`` or ``.``, such as ``ddim-order``; one name, one number in a notebook.
+        value: a number, or a tensor with one element.
 
     Returns the value as float. Raises AssertionError when the claim fails, ValueError for a bad or repeated name or an
     unclear expectation.

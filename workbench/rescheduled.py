@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from workbench.denoiser import Denoiser, Time, as_time, finite, per_sample
@@ -51,27 +50,17 @@ class Rescheduled(Denoiser):
         return other, _size(self.model.schedule, other) / _size(self.schedule, t)
 
     def predict(self, x: Tensor, t: Time) -> Tensor:
-        """Ask the model at its own time, with x rescaled."""
-        other, factor = self.there(as_time(t, len(x)))
-        return getattr(self.model, self.predicts)(per_sample(factor, x) * x, other)
+        """The native face."""
+        return self.face(self.predicts, x, t)
 
-    def data(self, x: Float[Tensor, "batch *shape"], t: Time) -> Float[Tensor, "batch *shape"]:
-        """E[x_0 | x_t], straight from the model."""
-        return self._same("data", x, t)
-
-    def noise(self, x: Float[Tensor, "batch *shape"], t: Time) -> Float[Tensor, "batch *shape"]:
-        """E[eps | x_t], straight from the model."""
-        return self._same("noise", x, t)
-
-    def score(self, x: Float[Tensor, "batch *shape"], t: Time) -> Float[Tensor, "batch *shape"]:
-        """The gradient of log q_t: the model's own score, times the factor by which x was rescaled."""
+    def face(self, target: str, x: Tensor, t: Time) -> Tensor:
+        """Data, noise and score straight from the model at its own time, with x rescaled; velocity converted from the native face."""
+        if target not in ("data", "noise", "score"):
+            return super().face(target, x, t)
         other, factor = self.there(as_time(t, len(x)))
         factor = per_sample(factor, x)
-        return factor * self.model.score(factor * x, other)
-
-    def _same(self, target: str, x: Tensor, t: Time) -> Tensor:
-        other, factor = self.there(as_time(t, len(x)))
-        return getattr(self.model, target)(per_sample(factor, x) * x, other)
+        out = getattr(self.model, target)(factor * x, other)
+        return factor * out if target == "score" else out  # a gradient in x, not in x'
 
 
 def _size(schedule: Schedule, t: float | Tensor) -> float | Tensor:

@@ -92,13 +92,9 @@ class Law(Denoiser):
         if target != "data":
             return self._face(target, x, t)
         if not isinstance(t, Tensor):
-            return x / self.schedule.alpha(t) if t == 0 else self._face(target, x, t)
+            return self._at_the_data(target, x, t) if t == 0 else self._face(target, x, t)
         clean = t == 0
-        if not bool(clean.any()):
-            return self._face(target, x, t)
-        out = self._face(target, x, torch.where(clean, self.schedule.t_last, t))
-        clean = clean.view(-1, *[1] * (x.ndim - 1)).to(x.device)
-        return torch.where(clean, x / self.schedule.alpha(0.0), out)
+        return self._partly_at_the_data(target, x, t, clean) if bool(clean.any()) else self._face(target, x, t)
 
     def on(self, schedule: Schedule) -> "Law":
         """The same law of the data, seen through the noise of another schedule."""
