@@ -7,7 +7,6 @@ A number is *run* (``claim``: by this very execution), *recorded* (``recorded``:
 
 import html
 import math
-import os
 import re
 import sys
 from difflib import get_close_matches
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import SupportsFloat
 
 from workbench.cite import bibliography
+from workbench.notebook import line, shell, static
 
 NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)*")
 PREFIX = "application/papermill.record/"
@@ -174,8 +174,7 @@ def _register(name: str) -> None:
     place = (frame.f_code.co_filename, frame.f_lineno)
     run = live.execution_count if live is not None else None
     before = _places.get(name)
-    static = os.environ.get("WORKBENCH_STATIC", "") not in ("", "0")
-    if before is not None and (live is None or static or before[1] == run):
+    if before is not None and (live is None or static() or before[1] == run):
         raise ValueError(
             f"claim name {name!r} was used before, at {before[0][0]}:{before[0][1]}; one name stands for one number, choose another"
         )
@@ -183,30 +182,22 @@ def _register(name: str) -> None:
 
 
 def _show(name: str, value: float, kind: str, why: str, more: dict) -> Number:
-    line = f"{kind}: {name} = {value:.6g} ({why})"
+    words = f"{kind}: {name} = {value:.6g} ({why})"
     if shell() is None:
-        print(line)
+        print(words)
         return Number(value)
     from IPython.display import display
 
     mark = {"run": "&#10003;", "recorded": "&#9679;", "quoted": "&#8220;&#8221;"}[kind]
     color = {"run": "#117733", "recorded": "#8A6D00", "quoted": "#5B6770"}[kind]
     edge = {"run": "solid", "recorded": "dashed", "quoted": "dotted"}[kind]
-    body = (
-        f'<div class="wb-claim wb-claim-{kind}" style="border-left:4px {edge} {color};padding:.1em .7em;margin:.3em 0">'
+    body = line(
+        f"wb-claim-{kind}",
+        f"{edge} {color}",
         f'<span aria-hidden="true">{mark}</span> <strong>{kind}</strong> <span '
-        f'style="font-family:monospace">{name}</span> = <b>{value:.6g}</b> <small>({html.escape(why)})</small></div>'
+        f'style="font-family:monospace">{name}</span> = <b>{value:.6g}</b> <small>({html.escape(why)})</small>',
     )
-    display({"text/html": body, "text/plain": line}, raw=True)
+    display({"text/html": body, "text/plain": words}, raw=True)
     record = {"scrapbook": {"name": name, "mime_prefix": PREFIX}, "workbench": {"kind": kind, **more}}
     display({f"{PREFIX}text/plain": repr(float(value))}, raw=True, metadata=record)
     return Number(value)
-
-
-def shell():
-    """The notebook's shell, or None in plain Python."""
-    if "IPython" not in sys.modules:
-        return None
-    from IPython import get_ipython
-
-    return get_ipython()

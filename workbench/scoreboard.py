@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workbench.claim import Number, shell
+from workbench.claim import Number
+from workbench.notebook import line, shell
 
 
 def scoreboard(
@@ -58,10 +59,8 @@ def scoreboard(
         return Number(error)
     from IPython.display import display
 
-    body = (
-        '<div class="wb-claim wb-scoreboard" style="border-left:4px double #4B5BA6;padding:.1em .7em;margin:.3em 0">'
-        f"<strong>scoreboard</strong> {html.escape(words).replace(' x ', ' &times; ')}</div>"
-    )
+    inside = f"<strong>scoreboard</strong> {html.escape(words).replace(' x ', ' &times; ')}"
+    body = line("wb-scoreboard", "double #4B5BA6", inside)
     display(
         {"text/html": body, "text/plain": f"scoreboard: {words}"}, raw=True, metadata={"workbench": {"kind": "scoreboard", **entry}}
     )

@@ -3,6 +3,8 @@
 import html
 from dataclasses import dataclass
 
+from workbench.notebook import line
+
 
 @dataclass(frozen=True)
 class CheckResult:
@@ -30,10 +32,8 @@ class CheckResult:
 
     def _repr_html_(self) -> str:
         color, word = ("#117733", "passed") if self.passed else ("#AA3311", "failed")
-        return (
-            f'<div class="wb-claim wb-check" style="border-left:4px solid {color};padding:.1em .7em;margin:.3em 0">'
-            f"<strong>{word}</strong> <code>{html.escape(self.name)}</code>: {html.escape(self.message)}</div>"
-        )
+        inside = f"<strong>{word}</strong> <code>{html.escape(self.name)}</code>: {html.escape(self.message)}"
+        return line("wb-check", f"solid {color}", inside)
 
 
 class CheckFailed(AssertionError):

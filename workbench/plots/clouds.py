@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from workbench.plots._arrays import Extent, Values, around, array, extent_of, name_of, named, on_grid, points, say
-from workbench.plots.plot import Plot, canvas, legend
+from workbench.plots.plot import Plot, canvas, legend, planes
 from workbench.plots.style import BLACK, GRAY, INDIGO, PANELS, Look, look, looks, styled
 
 
@@ -56,12 +56,7 @@ def clouds(
     """
     data = {label: points(x, name_of(label)) for label, x in named(samples, "samples").items()}
     limits = extent_of(extent) if extent is not None else around(list(data.values()))
-    columns = min(len(data), PANELS)
-    rows = -(-len(data) // columns)
-    side = 6.4 / max(columns, 2)
-    figure, axes = canvas(
-        rows, columns, size=(max(side * columns, 4.2), (side + 0.35) * rows), title=title, share=True, square=True
-    )
+    figure, axes, columns = planes(len(data), most=PANELS, least=4.2, title=title)
     for axis, (label, x) in zip(axes, data.items(), strict=False):
         _dots(axis, x, found.color if (found := look(label)) else INDIGO)
         axis.set_title(name_of(label))
@@ -100,12 +95,7 @@ def trajectories(
     target = None if exact is None else points(exact, "exact")
     everything = [p[:, :count].reshape(-1, 2) for p in paths.values()] + ([] if behind is None else [behind])
     limits = extent_of(extent) if extent is not None else around(everything)
-    columns = min(len(paths), 3)
-    rows = -(-len(paths) // columns)
-    side = 6.4 / max(columns, 2)
-    figure, axes = canvas(
-        rows, columns, size=(max(side * columns, 4.6), (side + 0.35) * rows), title=title, share=True, square=True
-    )
+    figure, axes, columns = planes(len(paths), most=3, least=4.6, title=title)
     words = []
     for axis, (label, path), drawn in zip(axes, paths.items(), looks(paths), strict=False):
         if behind is not None:

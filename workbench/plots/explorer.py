@@ -6,10 +6,10 @@ at all. In JupyterLab, Binder and Colab it is made of real ``ipywidgets`` that r
 """
 
 import html
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from workbench.notebook import shell, static
 from workbench.plots.plot import Plot
 
 NOTE = "Run this page live to explore any value."
@@ -17,13 +17,7 @@ NOTE = "Run this page live to explore any value."
 
 def live() -> bool:
     """True inside a Jupyter kernel that is not building a static page: somebody moves a slider, and it will answer."""
-    if os.environ.get("WORKBENCH_STATIC", "") not in ("", "0"):
-        return False
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return False
-    return hasattr(get_ipython(), "kernel")
+    return not static() and hasattr(shell(), "kernel")
 
 
 @dataclass(frozen=True)

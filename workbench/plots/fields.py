@@ -6,7 +6,7 @@ import numpy as np
 
 from workbench.plots._arrays import Extent, Values, extent_of, name_of, named, on_grid, points, say
 from workbench.plots.clouds import _contours, _outer, _plane
-from workbench.plots.plot import Plot, canvas
+from workbench.plots.plot import Plot, planes
 from workbench.plots.style import BLUE, PANELS, VERMILLION, styled
 
 
@@ -31,10 +31,7 @@ def density(
     laws = named(log_prob, "density")
     limits = extent_of(extent)
     cloud = None if samples is None else points(samples, "samples")
-    columns = min(len(laws), PANELS)
-    rows = -(-len(laws) // columns)
-    side = 6.4 / max(columns, 2)
-    figure, axes = canvas(rows, columns, size=(max(side * columns, 4.6), (side + 0.4) * rows), title=title, share=True, square=True)
+    figure, axes, columns = planes(len(laws), most=PANELS, least=4.6, title=title, gap=0.4)
     words = []
     for axis, (label, law) in zip(axes, laws.items(), strict=False):
         x, y, values = on_grid(law, limits, n, name_of(label))
@@ -82,12 +79,7 @@ def field(
     """
     fields = named(vectors, "field")
     limits = extent_of(extent)
-    columns = min(len(fields), 3)
-    rows = -(-len(fields) // columns)
-    side = 6.4 / max(columns, 2)
-    figure, axes = canvas(
-        rows, columns, size=(max(side * columns, 4.4), (side + 0.35) * rows), title=title, share=True, square=True
-    )
+    figure, axes, columns = planes(len(fields), most=3, least=4.4, title=title)
     words = []
     for axis, (label, function) in zip(axes, fields.items(), strict=False):
         x, y, arrows = on_grid(function, limits, 60 if stream else n, name_of(label))

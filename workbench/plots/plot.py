@@ -119,6 +119,18 @@ def canvas(
     return figure, axes
 
 
+def planes(count: int, *, most: int, least: float, title: str | None, gap: float = 0.35) -> tuple[Figure, list[Axes], int]:
+    """A grid of square panels that share their axes, one for each of ``count`` things, and its number of columns.
+
+    At most ``most`` panels stand side by side; the figure is at least ``least`` inches wide; ``gap`` is each row's room for a title.
+    """
+    columns = min(count, most)
+    rows = -(-count // columns)
+    side = 6.4 / max(columns, 2)
+    size = (max(side * columns, least), (side + gap) * rows)
+    return *canvas(rows, columns, size=size, title=title, share=True, square=True), columns
+
+
 def legend(figure: Figure, axis: Axes, *, below: bool = False) -> None:
     """The legend outside the data: right of it, or below it."""
     handles, labels = axis.get_legend_handles_labels()
