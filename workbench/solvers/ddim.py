@@ -10,24 +10,12 @@ Book: ``foundations/following_the_flow_back``.  Paper: ``song2021ddim``.
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
-from torch import Tensor
-
-from workbench.solvers.base import Solver
-
-
-class Weights(NamedTuple):
-    """One step, x_s = x * x_t + data * data_t + noise * z (float64 scalars)."""
-
-    t: float
-    x: float
-    data: float
-    noise: float
+from workbench.solvers.one_look import OneLook, Weights
 
 
 @dataclass(frozen=True)
-class DDIM(Solver):
+class DDIM(OneLook):
     """First order, one evaluation a step.
 
     Args:
@@ -38,8 +26,6 @@ class DDIM(Solver):
     """
 
     eta: float = 0.0
-    order = 1
-    evaluations_per_step = 1
     paper = "song2021ddim"
 
     def __post_init__(self) -> None:
@@ -67,8 +53,3 @@ class DDIM(Solver):
                 )
             )
         return rows
-
-    def step(self, model, x: Tensor, row: Weights, memory, draw) -> tuple[Tensor, None]:
-        """Two multiply-adds, and one more where noise is drawn."""
-        out = (row.x * x).add_(model.data(x, row.t), alpha=row.data)
-        return (out.add_(draw(x), alpha=row.noise) if row.noise else out), None

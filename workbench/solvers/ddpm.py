@@ -12,14 +12,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from torch import Tensor
-
-from workbench.solvers.base import Solver
-from workbench.solvers.ddim import DDIM, Weights
+from workbench.solvers.one_look import OneLook, Weights
 
 
 @dataclass(frozen=True)
-class DDPM(Solver):
+class DDPM(OneLook):
     """Weak order 1, one evaluation a step.
 
     Args:
@@ -30,8 +27,6 @@ class DDPM(Solver):
     """
 
     variance: Literal["small", "large"] = "small"
-    order = 1
-    evaluations_per_step = 1
     stochastic = True
     paper = "ho2020ddpm"
 
@@ -49,7 +44,3 @@ class DDPM(Solver):
             x = schedule.sigma(s) / schedule.sigma(t) * math.exp(-h)
             rows.append(Weights(t, x=x, data=schedule.alpha(s) * fresh, noise=scale * math.sqrt(fresh)))
         return rows
-
-    def step(self, model, x: Tensor, row: Weights, memory, draw) -> tuple[Tensor, None]:
-        """The same three multiply-adds as a stochastic DDIM step."""
-        return DDIM.step(self, model, x, row, memory, draw)
