@@ -3,6 +3,7 @@
 Nothing here calls the conversions or the schedules' own formulas: all four faces of a law are written out separately.
 """
 
+import dataclasses
 import math
 
 import mpmath
@@ -25,9 +26,10 @@ def name(value) -> str:
 
 
 def label(solver) -> str:
-    """A solver with its settings but without its tableau, as a test id."""
-    settings = {key: value for key, value in vars(solver).items() if key in ("variable", "eta", "variance", "churn")}
-    return f"{name(solver)}-{'-'.join(map(str, settings.values()))}"
+    """A solver with the settings that are not its defaults, as a test id."""
+    defaults = {field.name: field.default for field in dataclasses.fields(solver)}
+    settings = (f"{key}={value}" for key, value in vars(solver).items() if value != defaults.get(key))
+    return "-".join([name(solver), *settings])
 
 
 def linear_table(levels: int = 1000) -> np.ndarray:

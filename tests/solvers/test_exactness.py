@@ -144,11 +144,11 @@ def test_order(solver, schedule, start, stop) -> None:
     model, x = Exact(schedule), start_of(schedule, start)
     wanted, steps = (
         truth(schedule, x, start, stop),
-        (40, 80, 160, 320) if solver.order < 4 and isinstance(schedule, VP) else (40, 80, 160),
+        (40, 80, 160, 320) if solver.global_order < 4 and isinstance(schedule, VP) else (40, 80, 160),
     )
     errors = [(wb.solve(model, x, wb.grids.log_snr(schedule, n, start, stop), solver).x - wanted).abs().max().item() for n in steps]
     slope = -np.polyfit(np.log(steps[1:]), np.log(errors[1:]), 1)[0]
-    assert slope == pytest.approx(solver.order, abs=0.12 if solver.order < 4 else 0.2), errors
+    assert slope == pytest.approx(solver.global_order, abs=0.12 if solver.global_order < 4 else 0.2), errors
 
 
 @spans

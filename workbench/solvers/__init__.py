@@ -3,6 +3,7 @@
 from workbench.solvers.base import Solver
 from workbench.solvers.ddim import DDIM
 from workbench.solvers.ddpm import DDPM
+from workbench.solvers.dpm_solver_pp_2m import DPMSolverPP2M
 from workbench.solvers.euler import Euler
 from workbench.solvers.heun import Heun
 from workbench.solvers.midpoint import Midpoint
@@ -24,6 +25,22 @@ ALL: tuple[Solver, ...] = (
     Midpoint(variable="t"),
     RK4(),
     RK4(variable="t"),
+    DPMSolverPP2M(),
+    DPMSolverPP2M(correction="taylor"),
+    DPMSolverPP2M(face="noise"),
 )
 
-__all__ = ["ALL", "DDIM", "DDPM", "RK4", "Euler", "Heun", "Midpoint", "RungeKutta", "Solver", "Tableau", "reference"]
+__all__ = [
+    "ALL",
+    "DDIM",
+    "DDPM",
+    "RK4",
+    "DPMSolverPP2M",
+    "Euler",
+    "Heun",
+    "Midpoint",
+    "RungeKutta",
+    "Solver",
+    "Tableau",
+    "reference",
+]

@@ -15,7 +15,8 @@ class Solver(ABC):
     """Base of all solvers with a plan.  Subclasses are frozen dataclasses.
 
     Attributes:
-        order: the order of the global error (weak order for stochastic solvers).
+        order: the order that the method's name states.
+        global_order: the order of the global error (weak order for stochastic solvers), where it is not ``order``.
         evaluations_per_step: model calls in one ordinary step.
         stochastic: whether it draws noise.
         paper: bib key.
@@ -25,6 +26,11 @@ class Solver(ABC):
     evaluations_per_step: int
     stochastic: bool = False
     paper: str
+
+    @property
+    def global_order(self) -> float:
+        """The power of the step to which the error after a whole run is proportional; weak order for stochastic solvers."""
+        return self.order
 
     @abstractmethod
     def plan(self, schedule: Schedule, grid: Float[Tensor, "points"]) -> Sequence[Any]:

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from torch import Tensor
-
-from workbench.solvers.base import Solver
+from workbench.solvers.staged import Rows, Stage, Staged
 
 
 class Tableau(NamedTuple):
@@ -25,25 +23,8 @@ class Tableau(NamedTuple):
     weights: tuple[float, ...]
 
 
-class Stage(NamedTuple):
-    """Where to evaluate: at time t, at scale * x + sum_j weights[j] * slope_j."""
-
-    t: float
-    scale: float
-    weights: tuple[float, ...]
-
-
-class Rows(NamedTuple):
-    """One step: optional fresh noise (x <- inflate * x + noise * z), the stages, and the final combination."""
-
-    inflate: float
-    noise: float
-    stages: tuple[Stage, ...]
-    final: Stage
-
-
 @dataclass(frozen=True)
-class RungeKutta(Solver):
+class RungeKutta(Staged):
     """Base of the explicit Runge-Kutta methods; a subclass gives a ``tableau``.
 
     Args:
@@ -60,6 +41,11 @@ class RungeKutta(Solver):
     def __post_init__(self) -> None:
         if self.variable not in ("rho", "t"):
             raise ValueError(f"variable must be 'rho' (sigma / alpha) or 't', got {self.variable!r}")
+
+    @property
+    def face(self) -> str:
+        """The slope: the noise prediction in rho, the velocity in t."""
+        return "velocity" if self.variable == "t" else "noise"
 
     @property
     def evaluations_per_step(self) -> int:
@@ -99,22 +85,3 @@ class RungeKutta(Solver):
             time = t if node == 0 else s if node == 1 else schedule.inverse_log_snr(-math.log(begin + node * h))
             scale, factor = schedule.alpha(time) / schedule.alpha(t), schedule.alpha(time) * h
         return Stage(time, scale, tuple(factor * weight for weight in weights))
-
-    def step(self, model, x: Tensor, row: Rows, memory, draw) -> tuple[Tensor, None]:
-        """Evaluate the stages, combine the slopes."""
-        if row.noise:
-            x = (row.inflate * x).add_(draw(x), alpha=row.noise)
-        slope_at = model.velocity if self.variable == "t" else model.noise
-        slopes = []
-        for stage in row.stages:
-            slopes.append(slope_at(_combine(x, stage, slopes), stage.t))
-        return _combine(x, row.final, slopes), None
-
-
-def _combine(x: Tensor, stage: Stage, slopes: Sequence[Tensor]) -> Tensor:
-    """scale * x + sum of weights times slopes, one fused multiply-add per non-zero weight."""
-    out = x if stage.scale == 1.0 else stage.scale * x
-    for weight, slope in zip(stage.weights, slopes, strict=True):
-        if weight:
-            out = out.add(slope, alpha=weight) if out is x else out.add_(slope, alpha=weight)
-    return out
