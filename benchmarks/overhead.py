@@ -114,12 +114,16 @@ def theirs(solver: wb.solvers.Solver, face: str, x: Tensor, steps: int):
 def free_draws(solver: wb.solvers.Solver, x: Tensor):
     """Draws cost nothing, here and in diffusers."""
     noise, found = torch.randn(x.shape, generator=torch.Generator().manual_seed(1)), peer(solver)
+
+    def free(*_, **__) -> Tensor:
+        return noise
+
     with contextlib.ExitStack() as stack:
-        stack.enter_context(mock.patch("workbench.solve.normal", lambda *_, **__: noise))
+        stack.enter_context(mock.patch("workbench.solve.normal", new=free))
         if found is not None:
             module = importlib.import_module(type(scheduler(found[0], **found[1])).__module__)
             if hasattr(module, "randn_tensor"):
-                stack.enter_context(mock.patch.object(module, "randn_tensor", lambda *_, **__: noise))
+                stack.enter_context(mock.patch.object(module, "randn_tensor", new=free))
         yield
 
 

@@ -1,6 +1,7 @@
 """Training-free solvers: one file per family, and one tuple, ``ALL``, that tests, tables and benchmarks walk through."""
 
 from workbench.solvers.base import Solver
+from workbench.solvers.budget import grid_within
 from workbench.solvers.ddim import DDIM
 from workbench.solvers.ddpm import DDPM
 from workbench.solvers.dpm_solver_pp_2m import DPMSolverPP2M
@@ -42,5 +43,6 @@ __all__ = [
     "RungeKutta",
     "Solver",
     "Tableau",
+    "grid_within",
     "reference",
 ]
