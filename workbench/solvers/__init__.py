@@ -10,6 +10,8 @@ from workbench.solvers.midpoint import Midpoint
 from workbench.solvers.reference import reference
 from workbench.solvers.rk4 import RK4
 from workbench.solvers.runge_kutta import RungeKutta, Tableau
+from workbench.solvers.sa_solver import SASolver
+from workbench.solvers.unipc import UniPC
 
 ALL: tuple[Solver, ...] = (
     Euler(),
@@ -28,6 +30,19 @@ ALL: tuple[Solver, ...] = (
     DPMSolverPP2M(),
     DPMSolverPP2M(correction="taylor"),
     DPMSolverPP2M(face="noise"),
+    UniPC(order=1),
+    UniPC(order=1, variant="B1", face="noise"),
+    UniPC(order=2),
+    UniPC(order=2, corrector=False),
+    UniPC(),
+    UniPC(order=2, variant="varying"),
+    UniPC(face="noise"),
+    SASolver(),
+    SASolver(predictor=2, corrector=2, published=True),
+    SASolver(predictor=3, corrector=0, tau=0.5),
+    SASolver(predictor=2, corrector=3, tau=(0.2, 0.8, 1.0)),
+    SASolver(predictor=2, corrector=2, face="noise"),
+    SASolver(predictor=2, corrector=3, tau=0.0),
 )
 
 __all__ = [
@@ -40,7 +55,9 @@ __all__ = [
     "Heun",
     "Midpoint",
     "RungeKutta",
+    "SASolver",
     "Solver",
     "Tableau",
+    "UniPC",
     "reference",
 ]
