@@ -9,12 +9,16 @@ from workbench.solvers.ddpm import DDPM
 from workbench.solvers.dpm_solver_pp_2m import DPMSolverPP2M
 from workbench.solvers.euler import Euler
 from workbench.solvers.heun import Heun
+from workbench.solvers.ipndm import IPNDM
+from workbench.solvers.lms import LMS
 from workbench.solvers.midpoint import Midpoint
+from workbench.solvers.pndm import PNDM
 from workbench.solvers.reference import reference
 from workbench.solvers.rk4 import RK4
 from workbench.solvers.runge_kutta import RungeKutta, Tableau
 from workbench.solvers.sa_solver import SASolver
 from workbench.solvers.sde_dpm_solver_pp import SDEDPMSolverPP
+from workbench.solvers.spndm import SPNDM
 from workbench.solvers.unipc import UniPC
 
 ALL: tuple[Solver, ...] = (
@@ -57,6 +61,15 @@ ALL: tuple[Solver, ...] = (
     SDEDPMSolverPP(face="noise"),
     SDEDPMSolverPP(order=3),
     SDEDPMSolverPP(order=3, published=True),
+    PNDM(),
+    SPNDM(),
+    SPNDM(order=4),
+    IPNDM(order=2),
+    IPNDM(order=3),
+    IPNDM(),
+    LMS(order=2),
+    LMS(order=3),
+    LMS(),
 )
 
 
@@ -65,7 +78,11 @@ __all__ = [
     "DDCM",
     "DDIM",
     "DDPM",
+    "IPNDM",
+    "LMS",
+    "PNDM",
     "RK4",
+    "SPNDM",
     "Ancestral",
     "DPMSolverPP2M",
     "Euler",
