@@ -3,6 +3,7 @@
 from workbench.solvers import noise_strength
 from workbench.solvers.ancestral import Ancestral
 from workbench.solvers.base import Solver
+from workbench.solvers.budget import grid_within
 from workbench.solvers.ddcm import DDCM
 from workbench.solvers.ddim import DDIM
 from workbench.solvers.ddpm import DDPM
@@ -94,6 +95,7 @@ __all__ = [
     "Solver",
     "Tableau",
     "UniPC",
+    "grid_within",
     "noise_strength",
     "reference",
 ]
