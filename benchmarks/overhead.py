@@ -78,7 +78,7 @@ class Operations(TorchDispatchMode):
 
 def bare(kinds: list[str], x: Tensor, generator: torch.Generator) -> Callable[[], Tensor]:
     """A loop of the same operations and nothing else, on as many different tensors as a method with a memory reads."""
-    todo = list(zip(kinds, itertools.cycle([x, x.clone(), x.clone(), x.clone()])))  # noqa: B905 (a cycle has no end)
+    todo = list(zip(kinds, itertools.cycle([x, x.clone(), x.clone(), x.clone()])))
 
     def run() -> Tensor:
         with torch.no_grad():

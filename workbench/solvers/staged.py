@@ -1,6 +1,6 @@
 """What methods with several evaluations inside one step share: stages, each a weighted sum of the state and the answers before it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from torch import Tensor
@@ -51,16 +51,21 @@ class Staged(Solver):
         """Evaluate the stages, combine the answers."""
         if row.noise:
             x = (row.inflate * x).add_(draw(x), alpha=row.noise)
-        ask, answers = getattr(model, row.face or self.face), []
-        for stage in row.stages:
-            answers.append(ask(combine(x, stage, answers), stage.t))
-        return combine(x, row.final, answers), None
+        return combine(x, row.final, ask_stages(getattr(model, row.face or self.face), x, row.stages)), None
 
     def in_terms_of(self, predicts: str, rows: Sequence[Rows], schedule: Schedule) -> Sequence[Rows | NativeRows]:
         """The rows with every answer replaced by the native one of the model, so that no conversion is left for the steps."""
         if predicts == self.face or predicts not in FACES:
             return rows
         return [converted(row, schedule, predicts, self.face) for row in rows]
+
+
+def ask_stages(ask: Callable[[Tensor, float], Tensor], x: Tensor, stages: Sequence[Stage]) -> list[Tensor]:
+    """The answers of all stages; each stage starts from x and may use the answers before it."""
+    answers: list[Tensor] = []
+    for stage in stages:
+        answers.append(ask(combine(x, stage, answers), stage.t))
+    return answers
 
 
 def combine(x: Tensor, stage: Stage, answers: Sequence[Tensor]) -> Tensor:
