@@ -16,6 +16,7 @@ from workbench.rescheduled import Rescheduled
 from workbench.scoreboard import scoreboard
 from workbench.solution import Solution
 from workbench.solve import solve
+from workbench.thresholded import Thresholded
 
 __version__ = "0.1.0"
 
@@ -28,6 +29,7 @@ __all__ = [
     "NetworkDenoiser",
     "Rescheduled",
     "Solution",
+    "Thresholded",
     "__version__",
     "cite",
     "claim",

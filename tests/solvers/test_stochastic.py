@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from gaussian_recursion import propagate
-from helpers import POINT, PRESERVING, SCHEDULES, STANDARD, Exact, Mixture, label, levels, name
+from helpers import POINT, PRESERVING, SCHEDULES, STANDARD, Exact, Mixture, exact_on_points, label, levels, name
 
 import workbench as wb
 from workbench import solvers
@@ -15,8 +15,7 @@ from workbench.schedules import VE, VP
 
 every = pytest.mark.parametrize("schedule", SCHEDULES, ids=name)
 STOCHASTIC = [solver for solver in solvers.ALL if solver.stochastic]
-# A point's data prediction stands still whatever noise is drawn; its noise prediction does not.
-POSTERIOR = [s for s in STOCHASTIC if getattr(s, "variance", "small") == "small" and getattr(s, "face", "data") == "data"]
+POSTERIOR = [solver for solver in STOCHASTIC if exact_on_points(solver)]
 
 
 @every

@@ -1,16 +1,24 @@
 """Training-free solvers: one file per family, and one tuple, ``ALL``, that tests, tables and benchmarks walk through."""
 
+from workbench.solvers import noise_strength
+from workbench.solvers.ancestral import Ancestral
 from workbench.solvers.base import Solver
+from workbench.solvers.ddcm import DDCM
 from workbench.solvers.ddim import DDIM
 from workbench.solvers.ddpm import DDPM
 from workbench.solvers.dpm_solver_pp_2m import DPMSolverPP2M
 from workbench.solvers.euler import Euler
 from workbench.solvers.heun import Heun
+from workbench.solvers.ipndm import IPNDM
+from workbench.solvers.lms import LMS
 from workbench.solvers.midpoint import Midpoint
+from workbench.solvers.pndm import PNDM
 from workbench.solvers.reference import reference
 from workbench.solvers.rk4 import RK4
 from workbench.solvers.runge_kutta import RungeKutta, Tableau
 from workbench.solvers.sa_solver import SASolver
+from workbench.solvers.sde_dpm_solver_pp import SDEDPMSolverPP
+from workbench.solvers.spndm import SPNDM
 from workbench.solvers.unipc import UniPC
 
 ALL: tuple[Solver, ...] = (
@@ -43,21 +51,49 @@ ALL: tuple[Solver, ...] = (
     SASolver(predictor=2, corrector=3, tau=(0.2, 0.8, 1.0)),
     SASolver(predictor=2, corrector=2, face="noise"),
     SASolver(predictor=2, corrector=3, tau=0.0),
+    Ancestral(),
+    Ancestral(eta=0.5),
+    DDCM(),
+    SDEDPMSolverPP(order=1),
+    SDEDPMSolverPP(),
+    SDEDPMSolverPP(eta=0.5),
+    SDEDPMSolverPP(correction="taylor"),
+    SDEDPMSolverPP(face="noise"),
+    SDEDPMSolverPP(order=3),
+    SDEDPMSolverPP(order=3, published=True),
+    PNDM(),
+    SPNDM(),
+    SPNDM(order=4),
+    IPNDM(order=2),
+    IPNDM(order=3),
+    IPNDM(),
+    LMS(order=2),
+    LMS(order=3),
+    LMS(),
 )
+
 
 __all__ = [
     "ALL",
+    "DDCM",
     "DDIM",
     "DDPM",
+    "IPNDM",
+    "LMS",
+    "PNDM",
     "RK4",
+    "SPNDM",
+    "Ancestral",
     "DPMSolverPP2M",
     "Euler",
     "Heun",
     "Midpoint",
     "RungeKutta",
     "SASolver",
+    "SDEDPMSolverPP",
     "Solver",
     "Tableau",
     "UniPC",
+    "noise_strength",
     "reference",
 ]
