@@ -95,7 +95,7 @@ def test_gaussian_flow_down_and_up(solver, schedule) -> None:
             run = wb.solve(Exact(schedule, law), begin, grid if start == high else grid.flip(0), solver)
             errors.append(((run.x - wanted).abs().max() / wanted.abs().max()).item())
         slope, order = math.log2(errors[0] / errors[1]), solver.global_order
-        assert slope > order - {1: 0.3, 2: 0.3, 3: 0.4, 4: 0.9}[order], errors  # a multistep start of order 1 still shows
+        assert slope > order - {1: 0.3, 2: 0.3, 3: 0.4, 4: 1.2}[order], errors  # a multistep start of order 1 still shows
         assert errors[1] < {1: 0.5, 2: 0.02, 3: 5e-3, 4: 2e-3}[order], errors
 
 
