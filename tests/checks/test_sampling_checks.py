@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from helpers import SCHEDULES, T1, Mixture, label, levels, name
+from helpers import SCHEDULES, T1, Mixture, exact_on_points, label, levels, name
 
 import workbench as wb
 from workbench import checks, solvers
@@ -134,7 +134,7 @@ def ancestral(model, x, t, s, generator, scale=1.0, power=0.5, keep=True, shared
 
 @pytest.mark.parametrize(
     "solver",
-    [s for s in solvers.ALL if s.stochastic and getattr(s, "variance", "small") == "small"] + [ancestral],
+    [s for s in solvers.ALL if s.stochastic and exact_on_points(s)] + [ancestral],
     ids=lambda solver: getattr(solver, "__name__", str(solver)),
 )
 def test_marginals_right(solver) -> None:

@@ -12,6 +12,7 @@ from scipy.integrate import solve_ivp
 import workbench as wb
 from workbench import solvers
 from workbench.schedules import VE, VP, Cosine, DiscreteVP, Rectified
+from workbench.solvers.multistep import Multistep
 
 every = pytest.mark.parametrize("schedule", SCHEDULES, ids=name)
 DETERMINISTIC = [solver for solver in solvers.ALL if not solver.stochastic]
@@ -80,7 +81,7 @@ def test_ddim_turns_a_unit_gaussian_by_cosines(schedule) -> None:
 @every
 @deterministic
 def test_gaussian_flow_down_and_up(solver, schedule) -> None:
-    """Against the closed form, both ways: halving the steps divides the error by at least 2^order."""
+    """Against the closed form, both ways: the slope from 24 to 48 steps, and the error relative to the largest state."""
     if getattr(solver, "variable", "rho") == "t" and isinstance(schedule, DiscreteVP):
         return  # its velocity has a kink at every level
     mean, std = 0.5, 0.6
@@ -92,9 +93,10 @@ def test_gaussian_flow_down_and_up(solver, schedule) -> None:
         for n in (24, 48):
             grid = wb.grids.log_snr(schedule, n, high, low)
             run = wb.solve(Exact(schedule, law), begin, grid if start == high else grid.flip(0), solver)
-            errors.append((run.x - wanted).abs().max().item())
-        assert errors[0] / errors[1] > 2**solver.order * 0.8, errors
-        assert errors[1] < {1: 0.5, 2: 0.02, 4: 1e-3}[solver.order], errors
+            errors.append(((run.x - wanted).abs().max() / wanted.abs().max()).item())
+        slope, order = math.log2(errors[0] / errors[1]), solver.global_order
+        assert slope > order - {1: 0.3, 2: 0.3, 3: 0.4, 4: 0.9}[order], errors  # a multistep start of order 1 still shows
+        assert errors[1] < {1: 0.5, 2: 0.02, 3: 5e-3, 4: 2e-3}[order], errors
 
 
 # Orders
@@ -142,10 +144,8 @@ def test_order(solver, schedule, start, stop) -> None:
     if not isinstance(schedule, VP) and solver not in (solvers.Euler(), solvers.Heun(), solvers.RK4(), solvers.RK4(variable="t")):
         return  # one method of each order is enough where only the schedule is new
     model, x = Exact(schedule), start_of(schedule, start)
-    wanted, steps = (
-        truth(schedule, x, start, stop),
-        (40, 80, 160, 320) if solver.global_order < 4 and isinstance(schedule, VP) else (40, 80, 160),
-    )
+    long = isinstance(schedule, VP) and (solver.global_order < 4 or isinstance(solver, Multistep))
+    wanted, steps = truth(schedule, x, start, stop), (40, 80, 160, 320) if long else (40, 80, 160)
     errors = [(wb.solve(model, x, wb.grids.log_snr(schedule, n, start, stop), solver).x - wanted).abs().max().item() for n in steps]
     slope = -np.polyfit(np.log(steps[1:]), np.log(errors[1:]), 1)[0]
     assert slope == pytest.approx(solver.global_order, abs=0.12 if solver.global_order < 4 else 0.2), errors
