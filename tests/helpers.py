@@ -32,6 +32,11 @@ def label(solver) -> str:
     return "-".join([name(solver), *settings])
 
 
+def follows_velocity(solver) -> bool:
+    """Whether the method is classical in t, on dx/dt = velocity (DEIS in t extrapolates the noise, and is not)."""
+    return getattr(solver, "face", None) == "velocity"
+
+
 def linear_table(levels: int = 1000) -> np.ndarray:
     """DDPM's alphas_cumprod."""
     return np.cumprod(1 - np.linspace(1e-4, 0.02, levels))
