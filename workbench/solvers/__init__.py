@@ -7,19 +7,23 @@ from workbench.solvers.budget import grid_within
 from workbench.solvers.ddcm import DDCM
 from workbench.solvers.ddim import DDIM
 from workbench.solvers.ddpm import DDPM
+from workbench.solvers.deis import DEIS
 from workbench.solvers.dpm_solver_pp_2m import DPMSolverPP2M
+from workbench.solvers.dpm_solver_pp_3m import DPMSolverPP3M
 from workbench.solvers.euler import Euler
 from workbench.solvers.heun import Heun
 from workbench.solvers.ipndm import IPNDM
 from workbench.solvers.lms import LMS
 from workbench.solvers.midpoint import Midpoint
 from workbench.solvers.pndm import PNDM
+from workbench.solvers.ralston2 import Ralston2
 from workbench.solvers.reference import reference
 from workbench.solvers.rk4 import RK4
 from workbench.solvers.runge_kutta import RungeKutta, Tableau
 from workbench.solvers.sa_solver import SASolver
 from workbench.solvers.sde_dpm_solver_pp import SDEDPMSolverPP
 from workbench.solvers.spndm import SPNDM
+from workbench.solvers.third_order import SSPRK3, Heun3, Kutta3, Ralston3, VanDerHouwen3
 from workbench.solvers.unipc import UniPC
 
 ALL: tuple[Solver, ...] = (
@@ -71,6 +75,23 @@ ALL: tuple[Solver, ...] = (
     LMS(order=2),
     LMS(order=3),
     LMS(),
+    DPMSolverPP3M(),
+    DPMSolverPP3M(face="noise"),
+    DPMSolverPP3M(published=True),
+    DEIS(order=2),
+    DEIS(order=3),
+    DEIS(order=4),
+    DEIS(order=2, variable="rho"),
+    DEIS(order=3, variable="rho"),
+    DEIS(order=4, variable="rho"),
+    DEIS(order=3, variable="log_rho"),
+    DEIS(order=4, variable="log_rho"),
+    Ralston2(),
+    Kutta3(),
+    Heun3(),
+    Ralston3(),
+    VanDerHouwen3(),
+    SSPRK3(),
 )
 
 
@@ -79,22 +100,30 @@ __all__ = [
     "DDCM",
     "DDIM",
     "DDPM",
+    "DEIS",
     "IPNDM",
     "LMS",
     "PNDM",
     "RK4",
     "SPNDM",
+    "SSPRK3",
     "Ancestral",
     "DPMSolverPP2M",
+    "DPMSolverPP3M",
     "Euler",
     "Heun",
+    "Heun3",
+    "Kutta3",
     "Midpoint",
+    "Ralston2",
+    "Ralston3",
     "RungeKutta",
     "SASolver",
     "SDEDPMSolverPP",
     "Solver",
     "Tableau",
     "UniPC",
+    "VanDerHouwen3",
     "grid_within",
     "noise_strength",
     "reference",
