@@ -28,6 +28,8 @@ def expected_calls(solver, schedule, times) -> int:
             steps, calls = steps - 1, calls + 1
         if steps and schedule.alpha(times[0]) == 0:
             steps, calls = steps - 1, calls + 1
+    if isinstance(solver, solvers.DPMSolverFast):
+        return calls + sum(([3] * steps + {0: [2, 1], 1: [1], 2: [2]}[solver.remainder])[-steps:] if steps else ())
     return calls + steps * solver.evaluations_per_step
 
 
