@@ -31,6 +31,8 @@ def expected_calls(solver, schedule, times) -> int:
             steps, calls = steps - 1, calls + 1
         if steps and schedule.alpha(times[0]) == 0:
             steps, calls = steps - 1, calls + 1
+    if isinstance(solver, solvers.DPMSolverFast):
+        return calls + sum(([3] * steps + {0: [2, 1], 1: [1], 2: [2]}[solver.remainder])[-steps:] if steps else ())
     first, more = STARTS.get(type(solver), (0, 0))
     return calls + steps * solver.evaluations_per_step + min(steps, first) * more
 

@@ -8,8 +8,12 @@ from workbench.solvers.ddcm import DDCM
 from workbench.solvers.ddim import DDIM
 from workbench.solvers.ddpm import DDPM
 from workbench.solvers.deis import DEIS
+from workbench.solvers.dpm_solver import DPMSolver
+from workbench.solvers.dpm_solver_fast import DPMSolverFast
+from workbench.solvers.dpm_solver_pairs import DPMSolver12, DPMSolver23
 from workbench.solvers.dpm_solver_pp_2m import DPMSolverPP2M
 from workbench.solvers.dpm_solver_pp_3m import DPMSolverPP3M
+from workbench.solvers.dpm_solver_pp_singlestep import DPMSolverPP2S, DPMSolverPP3S
 from workbench.solvers.euler import Euler
 from workbench.solvers.heun import Heun
 from workbench.solvers.ipndm import IPNDM
@@ -92,6 +96,18 @@ ALL: tuple[Solver, ...] = (
     Ralston3(),
     VanDerHouwen3(),
     SSPRK3(),
+    DPMSolver(order=1),
+    DPMSolver(order=2),
+    DPMSolver(order=2, correction="taylor", r1=0.7),
+    DPMSolver(order=3),
+    DPMSolver(order=3, correction="taylor", r1=0.4, r2=1.0),
+    DPMSolverFast(remainder=0),
+    DPMSolverFast(remainder=1, face="data"),
+    DPMSolverFast(remainder=2),
+    DPMSolverPP2S(),
+    DPMSolverPP2S(correction="taylor"),
+    DPMSolverPP3S(),
+    DPMSolverPP3S(r1=0.25, r2=0.5),
 )
 
 
@@ -108,8 +124,14 @@ __all__ = [
     "SPNDM",
     "SSPRK3",
     "Ancestral",
+    "DPMSolver",
+    "DPMSolver12",
+    "DPMSolver23",
+    "DPMSolverFast",
     "DPMSolverPP2M",
+    "DPMSolverPP2S",
     "DPMSolverPP3M",
+    "DPMSolverPP3S",
     "Euler",
     "Heun",
     "Heun3",
