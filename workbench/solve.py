@@ -59,8 +59,7 @@ def solve(
     solver = _checked_solver(solver)
     if not isinstance(getattr(model, "schedule", None), Schedule):
         raise TypeError(f"model must be a Denoiser (it carries its schedule), got {type(model).__name__}; see wb.NetworkDenoiser")
-    points = _checked_grid(grid, model.schedule, solver)
-    times = points.tolist()
+    times = check_grid(grid, model.schedule, solver)
     check_state(x)
     if solver.stochastic:
         check_generators(generator, len(x), type(solver).__name__)
@@ -79,7 +78,7 @@ def solve(
             if callback is not None:
                 callback(i, times[i + 1], state)
         xs = None if states is None else torch.stack(states).to(x.dtype)
-        return Solution(state.to(x.dtype), xs, points.detach().clone(), counted.calls, solver, getattr(model, "cost", 1))
+        return Solution(state.to(x.dtype), xs, torch.tensor(times, dtype=torch.float64), counted.calls, solver, getattr(model, "cost", 1))
 
 
 def _steps(model: Counted, times: list[float], solver: Solver, x: Tensor, generator):
@@ -123,7 +122,8 @@ def _checked_solver(solver: Any) -> Solver:
     return solver
 
 
-def _checked_grid(grid: Any, schedule: Schedule, solver: Solver) -> Tensor:
+def check_grid(grid: Any, schedule: Schedule, solver: Solver) -> list[float]:
+    """The times as floats; TypeError or ValueError unless they are a grid on which ``solver`` can run."""
     try:
         times = torch.as_tensor(grid, dtype=torch.float64).cpu()
     except (TypeError, ValueError, RuntimeError) as error:
@@ -148,4 +148,4 @@ def _checked_grid(grid: Any, schedule: Schedule, solver: Solver) -> Tensor:
             raise ValueError(
                 f"the grid increases to t = {high}, where alpha = 0; stop the inversion at t_first = {schedule.t_first}"
             )
-    return times
+    return values
