@@ -99,10 +99,11 @@ def bare(kinds: list[str], x: Tensor, generator: torch.Generator) -> Callable[[]
 
 def theirs(solver: wb.solvers.Solver, face: str, x: Tensor, steps: int):
     """(set_timesteps, all steps) of the scheduler of diffusers, or (None, None)."""
-    found = peer(solver)
+    found = peer(solver, face)
     if found is None:
         return None, None
     name, settings, extra = found
+    steps = solver.evaluations(steps) if name == "DPMSolverSinglestep" else steps  # its steps are evaluations
     made, answer = scheduler(name, face, **settings), torch.zeros_like(x)
 
     def run() -> float:

@@ -78,7 +78,9 @@ def solve(
             if callback is not None:
                 callback(i, times[i + 1], state)
         xs = None if states is None else torch.stack(states).to(x.dtype)
-        return Solution(state.to(x.dtype), xs, torch.tensor(times, dtype=torch.float64), counted.calls, solver, getattr(model, "cost", 1))
+        return Solution(
+            state.to(x.dtype), xs, torch.tensor(times, dtype=torch.float64), counted.calls, solver, getattr(model, "cost", 1)
+        )
 
 
 def _steps(model: Counted, times: list[float], solver: Solver, x: Tensor, generator):
