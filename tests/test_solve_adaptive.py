@@ -62,7 +62,9 @@ def test_it_takes_the_steps_that_it_says(pair) -> None:
         h = min(h, last - here)
         s = 0.02 if h >= (last - here) * (1 - 1e-9) else VP().inverse_log_snr(here + h)
         better, worse = (wb.solve(model, x, [clocks[at], s], solver).x for solver in (high, low))
-        error = (((better - worse) / torch.maximum(torch.tensor(atol), rtol * torch.maximum(worse.abs(), x.abs()))) ** 2).mean().sqrt()
+        error = (
+            (((better - worse) / torch.maximum(torch.tensor(atol), rtol * torch.maximum(worse.abs(), x.abs()))) ** 2).mean().sqrt()
+        )
         at, steps = at + 1, steps + 1
         if error <= 1:
             x = better
@@ -168,7 +170,11 @@ def test_from_pure_noise(pair, schedule) -> None:
     rest = wb.solve_adaptive(model, first, schedule.t_first, 0.0, pair)
     torch.testing.assert_close(run.x, rest.x, rtol=1e-12, atol=1e-12)
     assert run.evaluations.tolist() == (rest.evaluations + 1).tolist()
-    assert run.times[0].tolist() == [1.0] * 5 and run.times[-1].tolist() == [0.0] * 5 and run.times[1].tolist() == [schedule.t_first] * 5
+    assert (
+        run.times[0].tolist() == [1.0] * 5
+        and run.times[-1].tolist() == [0.0] * 5
+        and run.times[1].tolist() == [schedule.t_first] * 5
+    )
     short = wb.solve_adaptive(model, X, 1.0, 0.9995, pair)
     assert short.evaluations.tolist() == [1] * 5
     with pytest.raises(ValueError, match=r"start at schedule\.t_first"):

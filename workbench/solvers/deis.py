@@ -11,7 +11,8 @@ Book: ``solvers/multistep``.  Paper: ``zhang2023deis``.
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.solvers.adams import in_log_snr, in_rho, in_time
+from workbench.solvers.adams import in_rho, in_time
+from workbench.solvers.interpolated import interpolated
 from workbench.solvers.multistep import Multistep, Weights, check_order
 
 Variable = Literal["t", "rho", "log_rho"]
@@ -46,6 +47,6 @@ class DEIS(Multistep):
 
     def weights(self, schedule, past, s) -> Weights:
         """Weights of the polynomial in the chosen variable."""
-        if self.variable == "t":
-            return in_time(schedule, past, s)
-        return in_rho(schedule, past, s) if self.variable == "rho" else in_log_snr(schedule, past, s, "noise")
+        if self.variable == "log_rho":
+            return interpolated(schedule, past[0], s, past, self.face)
+        return in_time(schedule, past, s) if self.variable == "t" else in_rho(schedule, past, s)
