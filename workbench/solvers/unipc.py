@@ -29,7 +29,7 @@ class UniPC(PredictorCorrector):
             the varying corrector gives the new answer to the highest derivative alone, which leaves order 1; this is the formula of the
             paper.
         corrector: whether to correct.
-        corrector_from: the first step (from 0) whose result is corrected; 1 or 2 helps where guidance is strong and steps are few.
+        corrector_from: the first step (from 0) whose result is corrected.
         face: the answer that is interpolated.
         final_order: order of the last planned prediction, or None; ``solve``'s finish at t = 0 follows it.
 
