@@ -57,7 +57,7 @@ def half_step(model, x, t, s):
 
 @pytest.mark.parametrize("solver", [s for s in solvers.ALL if not s.stochastic], ids=label)
 def test_order_of_every_deterministic_solver(solver) -> None:
-    result = checks.order(solver, solver.order)
+    result = checks.order(solver, solver.global_order)
     assert result.passed and result.points == 1 == result.earned and "measured order" in result.message
 
 
