@@ -3,7 +3,7 @@
 ``ALL`` holds every ``Statement``; ``statement(name)`` finds one. ``statement("tweedie").check()`` proves it.
 """
 
-from workbench.symbolic import adams, faces, flow, gaussian, numerics, predictor_corrector, schedules, steps
+from workbench.symbolic import adams, faces, flow, gaussian, numerics, predictor_corrector, schedules, steps, stochastic
 from workbench.symbolic.statements import Statement
 
 TOPICS = (
@@ -14,6 +14,7 @@ TOPICS = (
     steps,
     adams,
     predictor_corrector,
+    stochastic,
     numerics,
 )
 
@@ -41,4 +42,5 @@ __all__ = [
     "schedules",
     "statement",
     "steps",
+    "stochastic",
 ]
