@@ -39,6 +39,11 @@ def exact_on_points(solver) -> bool:
     return getattr(solver, "variance", "small") == "small" and not (isinstance(solver, Multistep) and solver.face == "noise")
 
 
+def follows_velocity(solver) -> bool:
+    """Whether the method is classical in t, on dx/dt = velocity (DEIS in t extrapolates the noise, and is not)."""
+    return getattr(solver, "face", None) == "velocity"
+
+
 def linear_table(levels: int = 1000) -> np.ndarray:
     """DDPM's alphas_cumprod."""
     return np.cumprod(1 - np.linspace(1e-4, 0.02, levels))

@@ -16,6 +16,7 @@ from workbench.rescheduled import Rescheduled
 from workbench.scoreboard import scoreboard
 from workbench.solution import Solution
 from workbench.solve import solve
+from workbench.solve_adaptive import solve_adaptive
 from workbench.thresholded import Thresholded
 
 __version__ = "0.1.0"
@@ -42,6 +43,7 @@ __all__ = [
     "schedules",
     "scoreboard",
     "solve",
+    "solve_adaptive",
     "solvers",
     *_LATER,
 ]

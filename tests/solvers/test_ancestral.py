@@ -136,10 +136,10 @@ def test_ddcm_is_exact_with_a_consistency_model_and_only_there(schedule) -> None
         assert got == pytest.approx((c * 0.3, (c * 0.4) ** 2 + d * d), rel=1e-9)
     law = Exact(schedule, ((1.0,), (0.3,), (0.4,)))
     shares = []
-    for n in (100, 400, 1600):
+    for n in (100, 200, 800):
         grid = wb.grids.log_snr(schedule, n, stop=schedule.inverse_log_snr(4.0))
         shares.append(propagate(solvers.DDCM(), law, grid, *start)[1] / levels(schedule, grid[-1].item())[0] ** 2 / 0.16)
-    assert shares == pytest.approx([0.5, 0.5, 0.5], abs=0.03) and shares[-1] == pytest.approx(0.5, abs=0.002), shares
+    assert shares == pytest.approx([0.5, 0.5, 0.5], abs=0.03) and shares[-1] == pytest.approx(0.5, abs=0.004), shares
 
 
 def test_the_limit_of_ddcm_is_half_the_variance() -> None:

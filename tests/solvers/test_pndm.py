@@ -114,6 +114,7 @@ def test_the_expensive_start_buys_nothing_asymptotically() -> None:
 def test_messages() -> None:
     with pytest.raises(ValueError, match="orders 2, 3, 4; got 1"):
         solvers.SPNDM(1)
+    assert solvers.SPNDM().order == 2 and solvers.PNDM().order == 4 == solvers.IPNDM().order == solvers.LMS().order
 
 
 # diffusers
