@@ -3,7 +3,7 @@
 ``ALL`` holds every ``Statement``; ``statement(name)`` finds one. ``statement("tweedie").check()`` proves it.
 """
 
-from workbench.symbolic import adams, faces, flow, gaussian, numerics, predictor_corrector, schedules, steps, stochastic
+from workbench.symbolic import adams, faces, flow, gaussian, guidance, numerics, predictor_corrector, schedules, steps, stochastic
 from workbench.symbolic.statements import Statement
 
 TOPICS = (
@@ -14,6 +14,7 @@ TOPICS = (
     steps,
     adams,
     predictor_corrector,
+    guidance,
     stochastic,
     numerics,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "faces",
     "flow",
     "gaussian",
+    "guidance",
     "numerics",
     "predictor_corrector",
     "schedules",
