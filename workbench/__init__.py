@@ -16,6 +16,8 @@ from workbench.rescheduled import Rescheduled
 from workbench.scoreboard import scoreboard
 from workbench.solution import Solution
 from workbench.solve import solve
+from workbench.solve_adaptive import solve_adaptive
+from workbench.thresholded import Thresholded
 
 __version__ = "0.1.0"
 
@@ -28,6 +30,7 @@ __all__ = [
     "NetworkDenoiser",
     "Rescheduled",
     "Solution",
+    "Thresholded",
     "__version__",
     "cite",
     "claim",
@@ -40,6 +43,7 @@ __all__ = [
     "schedules",
     "scoreboard",
     "solve",
+    "solve_adaptive",
     "solvers",
     *_LATER,
 ]

@@ -57,7 +57,7 @@ def solve(
     solver = _checked_solver(solver)
     if not isinstance(getattr(model, "schedule", None), Schedule):
         raise TypeError(f"model must be a Denoiser (it carries its schedule), got {type(model).__name__}; see wb.NetworkDenoiser")
-    times = _checked_grid(grid, model.schedule, solver)
+    times = check_grid(grid, model.schedule, solver)
     check_state(x)
     if solver.stochastic:
         check_generators(generator, len(x), type(solver).__name__)
@@ -120,7 +120,8 @@ def _checked_solver(solver: Any) -> Solver:
     return solver
 
 
-def _checked_grid(grid: Any, schedule: Schedule, solver: Solver) -> list[float]:
+def check_grid(grid: Any, schedule: Schedule, solver: Solver) -> list[float]:
+    """The times as floats; TypeError or ValueError unless they are a grid on which ``solver`` can run."""
     try:
         times = torch.as_tensor(grid, dtype=torch.float64).cpu()
     except (TypeError, ValueError, RuntimeError) as error:

@@ -11,8 +11,8 @@ Book: ``solvers/multistep``.  Paper: ``hairer1993solving``.
 from collections.abc import Sequence
 
 
-def basis(nodes: Sequence[float]) -> list[list[float]]:
-    """Row j: the coefficients c_jk of L_j in rising powers of u.
+def basis(nodes: Sequence) -> list[list]:
+    """Row j: the coefficients c_jk of L_j in rising powers of u.  Nodes are floats, or tensors of one shape.
 
     Raises:
         ValueError: for two equal nodes.
@@ -30,6 +30,6 @@ def basis(nodes: Sequence[float]) -> list[list[float]]:
     return rows
 
 
-def weights(nodes: Sequence[float], moments: Sequence[float]) -> tuple[float, ...]:
+def weights(nodes: Sequence, moments: Sequence) -> tuple:
     """The weights of the values at ``nodes``, from the moments M_0, M_1, ... (as many as there are nodes)."""
     return tuple(sum(c * m for c, m in zip(row, moments, strict=True)) for row in basis(nodes))
