@@ -139,9 +139,9 @@ def test_gaussians_down_and_up(pair, schedule) -> None:
     for start, stop in ((high, low), (low, high)):
         alpha, sigma = levels(schedule, start)
         x = alpha * mean + math.hypot(alpha * std, sigma) * X
-        run = wb.solve_adaptive(Exact(schedule, law), x, start, stop, pair, 1e-4, 1e-4)
+        run = wb.solve_adaptive(Exact(schedule, law), x, start, stop, pair, 1e-3, 1e-3)
         wanted = gaussian_flow(schedule, mean, std, x, start, stop)
-        assert ((run.x - wanted).abs() / (1 + wanted.abs())).max() < 5e-3
+        assert ((run.x - wanted).abs() / (1 + wanted.abs())).max() < 1e-2
         assert run.rejected.sum() < run.accepted.sum()
 
 
@@ -234,7 +234,7 @@ def test_messages_before_any_work() -> None:
         ((X, 0.0, 0.5), {}, "t_last"),
         ((X, math.nan, 0.5), {}, "strictly"),
         ((X[0], 1.0, 0.01), {}, "batch"),
-        ((X.long(), 1.0, 0.01), {}, "floating-point"),
+        ((X.long(), 1.0, 0.01), {}, "float|Float"),
         ((X, 1.0, 0.01, None, -0.1), {}, "rtol"),
         ((X, 1.0, 0.01, None, 0.1, 0.0), {}, "atol"),
         ((X, 1.0, 0.01, None, math.inf), {}, "rtol"),
