@@ -56,6 +56,7 @@ DATA ?= data
 SOURCE ?= official
 artifacts: $(VENV)/.stamp  ## rebuild the shipped artifacts from the images (DATA=folder SOURCE=official|jpeg-copy)
 	$(PY) -m workbench.artifacts.cifar10_moments --data $(DATA) --source $(SOURCE)
+	$(PY) -m workbench.artifacts.cifar10_classes --data $(DATA) --source $(SOURCE)
 	$(PY) -m workbench.artifacts.cifar10_facts --data $(DATA) --source $(SOURCE)
 
 serve:  ## show the built site at http://localhost:8000

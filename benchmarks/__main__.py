@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HELPERS = {"__main__", "record"}
+HELPERS = {"__main__", "laws", "peers", "record"}
 
 if __name__ == "__main__":
     names = sorted(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if m.name not in HELPERS)

@@ -12,6 +12,7 @@ import torch
 
 from workbench.denoiser import Denoiser
 from workbench.schedules import VE, VP, Cosine, DiscreteVP, Rectified
+from workbench.solvers.multistep import Multistep
 
 SCHEDULES = (VP(), Cosine(), VE(), Rectified(), DiscreteVP.linear())
 SINGULAR_START = (Cosine(), Rectified())  # alpha = 0 at t = 1
@@ -30,6 +31,17 @@ def label(solver) -> str:
     defaults = {field.name: field.default for field in dataclasses.fields(solver)}
     settings = (f"{key}={value}" for key, value in vars(solver).items() if value != defaults.get(key))
     return "-".join([name(solver), *settings])
+
+
+def exact_on_points(solver) -> bool:
+    """Whether a stochastic solver keeps the marginals of a point mass at any step: not with DDPM's forward variance, and not where a
+    multistep method holds the noise prediction still while fresh noise comes in."""
+    return getattr(solver, "variance", "small") == "small" and not (isinstance(solver, Multistep) and solver.face == "noise")
+
+
+def follows_velocity(solver) -> bool:
+    """Whether the method is classical in t, on dx/dt = velocity (DEIS in t extrapolates the noise, and is not)."""
+    return getattr(solver, "face", None) == "velocity"
 
 
 def linear_table(levels: int = 1000) -> np.ndarray:

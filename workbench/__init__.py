@@ -17,6 +17,7 @@ from workbench.scoreboard import scoreboard
 from workbench.solution import Solution
 from workbench.solve import solve
 from workbench.solve_adaptive import solve_adaptive
+from workbench.thresholded import Thresholded
 
 __version__ = "0.1.0"
 
@@ -29,6 +30,7 @@ __all__ = [
     "NetworkDenoiser",
     "Rescheduled",
     "Solution",
+    "Thresholded",
     "__version__",
     "cite",
     "claim",

@@ -1,15 +1,18 @@
 """The three characters of every core chapter: the ellipse, the ring and the nine, each as an exact law on any schedule.
 
+The nine come from one Gaussian, or with a class each from a mixture of ten.
+
 Chapters compare methods, not examples, so the examples have one home.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 import torch
 from torch import Tensor
 
 from workbench.data import toys
-from workbench.gaussian import GaussianDenoiser, MixtureDenoiser
+from workbench.gaussian import GaussianDenoiser, LowRank, MixtureDenoiser, SubspaceLaw
 from workbench.schedules import Schedule
 
 
@@ -38,6 +41,32 @@ def _cifar10(rank: int | None) -> GaussianDenoiser:
     from workbench.schedules import VE
 
     return GaussianDenoiser.from_moments(artifacts.load("cifar10-moments"), VE(), rank=rank)
+
+
+def classes(schedule: Schedule, rank: int | None = None) -> SubspaceLaw:
+    """The ten classes of CIFAR-10 as a mixture of ten Gaussians of images (the artifact ``cifar10-classes``): (3, 32, 32), in [-1, 1].
+
+    They differ in mean and covariance along the 256 leading directions of :func:`cifar10` and share the rest with it; the mixture
+    has its mean and covariance.  ``.given(3)`` is the Gaussian of the cats, ``.given(range(9))`` one class for each of nine
+    samples, so ``wb.Guided(law.given(range(9)), law, 4.0)`` is classifier-free guidance with exact models.  ``rank``, at least 256,
+    is that of :func:`cifar10`.
+    """
+    return _classes(rank).on(schedule)
+
+
+@cache
+def _classes(rank: int | None) -> SubspaceLaw:
+    from workbench import artifacts
+    from workbench.schedules import VE
+
+    stored = artifacts.load("cifar10-classes")
+    covariances = [LowRank(vectors, values) for vectors, values in zip(stored.vectors, stored.values, strict=True)]
+    return SubspaceLaw(MixtureDenoiser(stored.frequencies, stored.means, covariances, VE()), _cifar10(rank))
+
+
+def one_class(schedule: Schedule, label: int | Sequence[int], rank: int | None = None) -> SubspaceLaw:
+    """The Gaussian of one class, or of a batch with one class for each sample: ``classes(schedule, rank).given(label)``."""
+    return classes(schedule, rank).given(label)
 
 
 def nine(schedule: Schedule, t: float | None = None, dtype: torch.dtype = torch.float32) -> Tensor:

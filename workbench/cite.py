@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-_PARTS = ("solver", "model", "schedule", "conditional", "unconditional")
+_PARTS = ("solver", "model", "schedule", "conditional", "unconditional", "inside", "outside")
 
 
 def cite(*things: object) -> str:

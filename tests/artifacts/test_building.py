@@ -1,13 +1,12 @@
 """Building the artifacts from small images whose moments and posterior are computed independently with numpy."""
 
 import json
-import runpy
-import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from small_images import pixels, start
 
 import workbench as wb
 from workbench.artifacts import cifar10_facts, cifar10_moments
@@ -15,14 +14,6 @@ from workbench.artifacts.covariance import approximation_errors, denoising_error
 from workbench.artifacts.empirical import posterior_mean
 from workbench.artifacts.moments import Moments, pack, unpack
 from workbench.data import ArchiveSpec
-
-
-def pixels(n=60, shape=(3, 4, 4), seed=0):
-    """Correlated uint8 images, so that the spectrum falls steeply."""
-    rng = np.random.default_rng(seed)
-    smooth = rng.normal(size=(n, 6)) @ rng.normal(size=(6, int(np.prod(shape)))) * 20
-    noisy = 128 + smooth + rng.normal(size=(n, int(np.prod(shape)))) * 2
-    return torch.from_numpy(noisy.clip(0, 255).astype(np.uint8).reshape(n, *shape))
 
 
 def as_numpy(images):
@@ -204,11 +195,3 @@ def test_the_command_line_insists_on_the_source(builder, tmp_path, monkeypatch, 
     with pytest.raises(SystemExit):
         start(builder, monkeypatch, "--out", str(tmp_path))
     assert "--source" in capsys.readouterr().err
-
-
-def start(builder, monkeypatch, *arguments):
-    """``python -m`` the builder, in this process."""
-    name = builder.__name__
-    monkeypatch.setattr("sys.argv", [name, *arguments])
-    monkeypatch.delitem(sys.modules, name)
-    runpy.run_module(name, run_name="__main__")

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from helpers import SCHEDULES, T1, Mixture, label, levels, name
+from helpers import SCHEDULES, T1, Mixture, exact_on_points, label, levels, name
 
 import workbench as wb
 from workbench import checks, solvers
@@ -57,7 +57,7 @@ def half_step(model, x, t, s):
 
 @pytest.mark.parametrize("solver", [s for s in solvers.ALL if not s.stochastic], ids=label)
 def test_order_of_every_deterministic_solver(solver) -> None:
-    result = checks.order(solver, solver.order)
+    result = checks.order(solver, solver.global_order)
     assert result.passed and result.points == 1 == result.earned and "measured order" in result.message
 
 
@@ -134,7 +134,7 @@ def ancestral(model, x, t, s, generator, scale=1.0, power=0.5, keep=True, shared
 
 @pytest.mark.parametrize(
     "solver",
-    [s for s in solvers.ALL if s.stochastic and getattr(s, "variance", "small") == "small"] + [ancestral],
+    [s for s in solvers.ALL if s.stochastic and exact_on_points(s)] + [ancestral],
     ids=lambda solver: getattr(solver, "__name__", str(solver)),
 )
 def test_marginals_right(solver) -> None:
@@ -197,10 +197,11 @@ EVERY = (
     lambda step, **kw: checks.is_exact_on_point_mass(step, raises=False),
     lambda step, **kw: checks.preserves_marginals(step, samples=500, raises=False),
     lambda step, **kw: checks.counts_evaluations(step, 1, raises=False),
+    lambda step, **kw: checks.weak_order(step, 1, raises=False),
 )
 
 
-@pytest.mark.parametrize("measure", EVERY, ids=["order", "point_mass", "marginals", "counts"])
+@pytest.mark.parametrize("measure", EVERY, ids=["order", "point_mass", "marginals", "counts", "weak_order"])
 @pytest.mark.parametrize(
     ("broken", "message"),
     [

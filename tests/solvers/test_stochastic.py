@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from helpers import POINT, PRESERVING, SCHEDULES, STANDARD, Exact, Mixture, label, levels, name
+from gaussian_recursion import propagate
+from helpers import POINT, PRESERVING, SCHEDULES, STANDARD, Exact, Mixture, exact_on_points, label, levels, name
 
 import workbench as wb
 from workbench import solvers
@@ -14,18 +15,7 @@ from workbench.schedules import VE, VP
 
 every = pytest.mark.parametrize("schedule", SCHEDULES, ids=name)
 STOCHASTIC = [solver for solver in solvers.ALL if solver.stochastic]
-POSTERIOR = [solver for solver in STOCHASTIC if getattr(solver, "variance", "small") == "small"]
-
-
-def propagate(solver, model, grid, mean: float, variance: float) -> tuple[float, float]:
-    """Mean and variance after all steps: on a Gaussian law each step is x -> a x + b + c z, and a, b, c can be read off."""
-    one = torch.ones(1, 1, dtype=torch.float64)
-    for row in solver.plan(model.schedule, grid):
-        shift = solver.step(model, 0 * one, row, None, torch.zeros_like)[0].item()
-        slope = solver.step(model, one, row, None, torch.zeros_like)[0].item() - shift
-        fresh = solver.step(model, 0 * one, row, None, torch.ones_like)[0].item() - shift
-        mean, variance = slope * mean + shift, slope**2 * variance + fresh**2
-    return mean, variance
+POSTERIOR = [solver for solver in STOCHASTIC if exact_on_points(solver)]
 
 
 @every

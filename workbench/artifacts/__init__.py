@@ -1,6 +1,7 @@
 """Files that travel with the package, so that every chapter runs without a download: each verified before it is used.
 
-``load("cifar10-moments")`` returns ``Moments``; ``load("cifar10-facts")`` the recorded measurements that need the images.
+``load("cifar10-moments")`` returns ``Moments``, ``load("cifar10-classes")`` returns ``ClassMoments``; ``load("cifar10-facts")``
+returns the recorded measurements that need the images.
 ``manifest.json`` says of each file what it was made from, by which command, and what may be claimed from it.
 """
 
@@ -9,10 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from workbench.artifacts.classes import ClassMoments
+from workbench.artifacts.classes import unpack as unpack_classes
 from workbench.artifacts.manifest import FOLDER, ArtifactError, entry_of, read_manifest, verified
 from workbench.artifacts.moments import Moments, unpack
 
-__all__ = ["FOLDER", "ArtifactError", "Moments", "available", "describe", "load", "rebuild"]
+__all__ = ["FOLDER", "ArtifactError", "ClassMoments", "Moments", "available", "describe", "load", "rebuild"]
 
 
 def available(folder: Path = FOLDER) -> tuple[str, ...]:
@@ -40,16 +43,18 @@ def _unpacked(content: bytes) -> Moments:
     return unpack(content)
 
 
-def load(name: str, folder: Path = FOLDER) -> Moments | dict[str, Any]:
+def load(name: str, folder: Path = FOLDER) -> Moments | ClassMoments | dict[str, Any]:
     """Return artifact ``name``, after its length and sha256 have been checked against the manifest.
 
     Raises ``ArtifactError`` (a ``ValueError``) for an unknown name, and for a missing, cut or altered file, saying
     what restores it.
     """
-    kind = entry_of(name, folder)["kind"]
-    content = verified(name, folder)
+    entry = entry_of(name, folder)
+    kind, content = entry["kind"], verified(name, folder)
     if kind == "moments":
         return _unpacked(content)
+    if kind == "classes":
+        return unpack_classes(content, tuple(entry["measured"]["classes"]))
     if kind == "facts":
         return json.loads(content)
     raise ArtifactError(f"{name!r} is of kind {kind!r}, which this version cannot read; update the package")

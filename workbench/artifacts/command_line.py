@@ -33,4 +33,18 @@ def run(build: Callable[[Tensor, Path, str], dict[str, Any]], description: str |
     options = arguments(description, argv)
     with torch.inference_mode():
         entry = build(data.cifar10("train", options.data).images, options.out, options.source)
+    _report(options, entry)
+
+
+def run_labeled(build: Callable[..., dict[str, Any]], description: str | None, argv: list[str] | None = None) -> None:
+    """The same for a builder that needs labels: ``build(images, labels, folder, source, held_out=..., names=...)``."""
+    options = arguments(description, argv)
+    with torch.inference_mode():
+        train, test = (data.cifar10(split, options.data) for split in ("train", "test"))
+        held_out = (test.images, test.labels)
+        entry = build(train.images, train.labels, options.out, options.source, held_out=held_out, names=train.classes)
+    _report(options, entry)
+
+
+def _report(options: argparse.Namespace, entry: dict[str, Any]) -> None:
     print(f"wrote {options.out / entry['file']}: {entry['bytes']:,} bytes, sha256 {entry['sha256']}")

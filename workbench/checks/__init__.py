@@ -10,6 +10,7 @@ from workbench.checks.levels import grid, inverts_log_snr, is_schedule
 from workbench.checks.marginals import preserves_marginals
 from workbench.checks.result import CheckFailed, CheckResult
 from workbench.checks.sampling import counts_evaluations, is_exact_on_point_mass, order
+from workbench.checks.weak import weak_order
 
 __all__ = [
     "CheckFailed",
@@ -26,4 +27,5 @@ __all__ = [
     "order",
     "preserves_marginals",
     "same",
+    "weak_order",
 ]

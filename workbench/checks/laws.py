@@ -1,4 +1,4 @@
-"""The exact law that the checks measure against: a one-dimensional mixture of Gaussians, with its exact flow."""
+"""The exact laws that the checks measure against: a one-dimensional mixture of Gaussians with its exact flow, and one Gaussian."""
 
 import math
 
@@ -59,3 +59,19 @@ class CheckMixture(Denoiser):
             below = self.cumulative(middle, s) < level
             low, high = torch.where(below, middle, low), torch.where(below, high, middle)
         return 0.5 * (low + high)
+
+
+class CheckNormal(Denoiser):
+    """Every coordinate is an independent draw from N(mean, std^2): the noise is affine in x, and quick to predict."""
+
+    predicts = "noise"
+
+    def __init__(self, schedule: Schedule, mean: float, std: float) -> None:
+        self.schedule, self.mean, self.std = schedule, mean, std
+
+    def predict(self, x: Tensor, t) -> Tensor:
+        """sigma (x - alpha mean) / (alpha^2 std^2 + sigma^2), for a float t or one t for each row of x of shape (batch, d)."""
+        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+        if isinstance(t, Tensor):
+            alpha, sigma = alpha.unsqueeze(-1), sigma.unsqueeze(-1)
+        return sigma / ((alpha * self.std) ** 2 + sigma**2) * (x - alpha * self.mean)

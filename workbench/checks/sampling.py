@@ -31,7 +31,7 @@ def order(
     dimension is enough: there the exact flow is the monotone map that matches the two distribution functions.
 
     The order here is that of a path.  A sampler that draws noise has no such path and is refused; its order is a weak one, of
-    means and variances.
+    means and variances, which :func:`weak_order` measures.
 
     Args:
         sampler: a solver or a step, see :mod:`workbench.checks.running`.
@@ -55,8 +55,8 @@ def order(
     if apart > 1e-9:
         problem = (
             f"two runs from one start end {apart:.2g} apart, so there is no path whose order could be measured: usual cause: the "
-            "sampler draws noise (its order is a weak one, of means and variances: turn the noise off, or use "
-            "preserves_marginals), or it remembers something of the run before"
+            "sampler draws noise (its order is a weak one, of means and variances: use weak_order or "
+            "preserves_marginals, or turn the noise off), or it remembers something of the run before"
         )
         return conclude("order", problem, "", points, raises)
     errors = [float((end(n) - exact).abs().max()) for n in steps]

@@ -1,14 +1,17 @@
 """What a Gaussian already knows: laws whose denoiser, flow and likelihood are exact (pillar 2)."""
 
 from workbench.gaussian import estimate
+from workbench.gaussian.component import ComponentDenoiser
 from workbench.gaussian.covariance import Covariance, Dense, Diagonal, LowRank
 from workbench.gaussian.empirical import EmpiricalDenoiser
 from workbench.gaussian.gaussian import GaussianDenoiser
 from workbench.gaussian.law import Law
 from workbench.gaussian.mixture import MixtureDenoiser
+from workbench.gaussian.subspace import SubspaceLaw
 from workbench.gaussian.teleport import explained_variance, teleport
 
 __all__ = [
+    "ComponentDenoiser",
     "Covariance",
     "Dense",
     "Diagonal",
@@ -17,6 +20,7 @@ __all__ = [
     "Law",
     "LowRank",
     "MixtureDenoiser",
+    "SubspaceLaw",
     "estimate",
     "explained_variance",
     "teleport",

@@ -13,7 +13,7 @@ from torch import Tensor
 from workbench.denoiser import Time
 from workbench.draws import Generators, normal
 from workbench.gaussian.covariance import Covariance, as_covariance, lasting
-from workbench.gaussian.gaussian import checked_mean
+from workbench.gaussian.gaussian import GaussianDenoiser, checked_mean
 from workbench.gaussian.law import Law, check_schedule, wide
 from workbench.gaussian.response import columns, posterior_variance, response, variance
 from workbench.schedules import Schedule
@@ -157,6 +157,24 @@ class MixtureDenoiser(Law):
         spread = means - (shares[..., None] * means).sum(1, keepdim=True)
         out += ((shares * (spread @ v[..., None])[..., 0])[..., None] * spread).sum(1)
         return out.view(x.shape).to(x)
+
+    def component(self, k: int) -> GaussianDenoiser:
+        """N(mean_k, Sigma_k) as a law of its own."""
+        if not 0 <= k < len(self.weights):
+            raise ValueError(f"component {k} is not there; they are numbered 0 to {len(self.weights) - 1}")
+        return GaussianDenoiser(self.means[k], self.covariances[k], self.schedule)
+
+    def given(self, condition: int | Sequence[int] | Tensor) -> Law:
+        """The law of one component, or of a batch in which sample i belongs to component ``condition[i]``.
+
+        Raises:
+            ValueError: for labels that are not components.
+        """
+        if isinstance(condition, int) or (isinstance(condition, Tensor) and condition.ndim == 0):
+            return self.component(int(condition))
+        from workbench.gaussian.component import ComponentDenoiser  # needs this file first
+
+        return ComponentDenoiser(self, condition)
 
     def _draw(self, n: int, t: float, generator: Generators, dtype: torch.dtype, device: torch.device | str) -> Tensor:
         chosen = choose(self.weights, n, generator)

@@ -158,6 +158,10 @@ class Schedule(ABC):
             return self._inverse_log_snr(lam.to(torch.float64), torch)
         return self._inverse_log_snr(float(lam), math)
 
+    def kinks(self, low: float, high: float) -> list[float]:
+        """The times strictly between ``low`` and ``high`` at which derivatives in t jump; none on a smooth schedule."""
+        return []
+
     def prior(self, shape, t, *, generator: Generators, dtype: torch.dtype = torch.float32, device="cpu") -> Tensor:
         """Noise to start from: sigma_t * N(0, I) of ``shape`` (batch, \\*sample).
 

@@ -64,6 +64,11 @@ class DiscreteVP(Schedule):
         """The (fractional) table index t N - 1 that the network was trained with."""
         return t * self.levels - 1
 
+    def kinks(self, low: float, high: float) -> list[float]:
+        """The times (n + 1) / N of the levels in between."""
+        inside = range(max(int(low * self.levels), 1), min(math.ceil(high * self.levels), self.levels) + 1)
+        return [n / self.levels for n in inside if low < n / self.levels < high]
+
     @cached_property
     def _nodes(self) -> list[float]:
         return [0.0] + [0.5 * math.log(value) for value in self.alphas_cumprod]

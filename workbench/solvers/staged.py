@@ -1,6 +1,6 @@
 """What methods with several evaluations inside one step share: stages, each a weighted sum of the state and the answers before it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from torch import Tensor
@@ -34,10 +34,15 @@ class Staged(Solver):
         """Evaluate the stages, combine the answers."""
         if row.noise:
             x = (row.inflate * x).add_(draw(x), alpha=row.noise)
-        ask, answers = getattr(model, self.face), []
-        for stage in row.stages:
-            answers.append(ask(combine(x, stage, answers), stage.t))
-        return combine(x, row.final, answers), None
+        return combine(x, row.final, ask_stages(getattr(model, self.face), x, row.stages)), None
+
+
+def ask_stages(ask: Callable[[Tensor, float], Tensor], x: Tensor, stages: Sequence[Stage]) -> list[Tensor]:
+    """The answers of all stages; each stage starts from x and may use the answers before it."""
+    answers: list[Tensor] = []
+    for stage in stages:
+        answers.append(ask(combine(x, stage, answers), stage.t))
+    return answers
 
 
 def combine(x: Tensor, stage: Stage, answers: Sequence[Tensor]) -> Tensor:

@@ -1,0 +1,35 @@
+"""DDCM: forget the noise altogether, and noise the data prediction anew.
+
+    x_s = alpha_s data + sigma_s z.
+
+It is the step of DDIM with the largest noise that the marginals allow, s_eta = sigma_s (on variance-preserving schedules
+s_eta^2 = 1 - alpha_s^2), where no noise prediction is needed any more; the old state enters through its data prediction alone.
+Multistep consistency sampling is the same map, with a consistency model's answer as ``data``: there it is exact, because that answer
+is a sample.  The posterior mean E[x_0 | x_t] is none.  It has less variance than the data, every step replaces the state by it, and
+more steps make that worse, not better: with an exact denoiser the method is exact on a point mass and converges to the wrong law
+everywhere else (on a Gaussian of variance v to one of about v / 2).
+
+Book: ``solvers/stochastic``.  Papers: ``xu2024infedit``; with a consistency model ``song2023consistency``.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from workbench.solvers.one_look import OneLook, Weights
+
+
+@dataclass(frozen=True)
+class DDCM(OneLook):
+    """One evaluation a step, for consistency models and for editing; with a denoiser it has order 0, see above."""
+
+    stochastic = True
+    paper = "xu2024infedit"
+
+    @property
+    def global_order(self) -> float:
+        """0: with the posterior mean, the limit of many steps is not the law of the data."""
+        return 0
+
+    def plan(self, schedule, grid) -> list[Weights]:
+        """Nothing of the state, all of the prediction, all of the noise."""
+        return [Weights(t, 0.0, schedule.alpha(s), schedule.sigma(s)) for t, s in pairwise(grid.tolist())]
