@@ -124,7 +124,7 @@ def _checked_solver(solver: Any) -> Solver:
     return solver
 
 
-def check_grid(grid: Any, schedule: Schedule, solver: Solver) -> list[float]:
+def check_grid(grid: Any, schedule: Schedule, solver: Any) -> list[float]:
     """The times as floats; TypeError or ValueError unless they are a grid on which ``solver`` can run."""
     try:
         times = torch.as_tensor(grid, dtype=torch.float64).cpu()
