@@ -2,7 +2,7 @@
 
 import sympy as sp
 
-from workbench.symbolic.flow import alpha, sigma, t
+from workbench.symbolic.flow import alpha, now, sigma, t
 from workbench.symbolic.statements import Statement
 
 D, E = sp.symbols("D E", real=True)
@@ -48,14 +48,14 @@ apart = {r1: (0.1, 0.3), r2: (0.4, 0.9)}
 STATEMENTS = (
     Statement(
         "flow-in-lambda-noise",
-        along(alpha),
-        -sigma / alpha * E,
+        now(along(alpha)),
+        now(-sigma / alpha * E),
         note="In lambda, x / alpha moves with the noise prediction alone; -sigma / alpha is -exp(-lambda).",
     ),
     Statement(
         "flow-in-lambda-data",
-        along(sigma),
-        alpha / sigma * D,
+        now(along(sigma)),
+        now(alpha / sigma * D),
         note="In lambda, x / sigma moves with the data prediction alone; alpha / sigma is exp(lambda).",
     ),
     *(exact(k, face) for face in ("data", "noise") for k in range(3)),
