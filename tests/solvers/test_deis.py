@@ -150,5 +150,5 @@ def test_start_descent_and_messages() -> None:
         ({"variable": "lambda"}, "variable"),
         ({"final_order": 0}, "at least 1"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises((ValueError, TypeError), match=message):
             solvers.DEIS(**settings_)

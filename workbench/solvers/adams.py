@@ -1,14 +1,14 @@
-"""Adams methods: integrate the polynomial through the model's last answers exactly, in a variable of one's choice.
+"""Adams methods in rho and in t: integrate the polynomial through the last noise predictions exactly, in one of these variables.
 
-The probability flow from t to s is one integral of the answer, rho = sigma / alpha = exp(-lambda):
+The probability flow from t to s is one integral of the noise prediction, with rho = sigma / alpha = exp(-lambda):
 
-    noise:  x_s = (alpha_s / alpha_t) x_t + alpha_s * integral of noise drho           (rho from rho_t to rho_s)
-    data:   x_s = (sigma_s / sigma_t) x_t + sigma_s * integral of e^lambda data dlambda  (lambda from lambda_t to lambda_s)
+    x_s = (alpha_s / alpha_t) x_t + alpha_s * integral of noise drho           (rho from rho_t to rho_s)
 
-Replace the answer by its polynomial in u = lambda, rho or t through the times remembered, newest first.  Two choices are closed
-forms; in t the integral is done once, at plan time, by Gauss-Legendre in lambda, where every schedule is smooth.
+Replace the answer by its polynomial in u = rho or t through the times remembered, newest first.  (For u = lambda, in either face, see
+:mod:`workbench.solvers.interpolated`.)  In rho the integrals are those of polynomials; in t they are done once, at plan time, by
+Gauss-Legendre in lambda, where every schedule is smooth.
 
-Book: ``solvers/multistep``.  Papers: ``zhang2023deis``, ``lu2022dpmpp``, ``hairer1993solving``.
+Book: ``solvers/multistep``.  Papers: ``zhang2023deis``, ``hairer1993solving``.
 """
 
 import math
@@ -21,36 +21,18 @@ from torch import Tensor
 
 from workbench.schedules import Schedule
 from workbench.solvers import lagrange
-from workbench.solvers.exponential import Face, exact_step
+from workbench.solvers.bashforth import bashforth
 from workbench.solvers.multistep import Weights
 
 NODES = 16  # of Gauss-Legendre, on panels of at most PANEL in lambda: t(lambda) is analytic within pi / 2 of the real line
 PANEL = 2.0
 
 
-def in_log_snr(schedule: Schedule, past: Sequence[float], s: float, face: Face, damping: float = 1.0) -> Weights:
-    """The polynomial in lambda; the moments about t are M_k = k! times the weight of the k-th derivative in :func:`exact_step`.
-
-    Args:
-        schedule: the noise schedule.
-        past: the times of the answers, newest first; their number is the order.
-        s: the time to go to.
-        face: the answer that is extrapolated.
-        damping: factor of all moments from the second on; 1 is the exact integral.
-    """
-    exact = exact_step(schedule, past[0], s, face, len(past))
-    nodes = [schedule.log_snr(t) - schedule.log_snr(past[0]) for t in past]
-    moments = [math.factorial(k) * weight * (damping if k > 1 else 1.0) for k, weight in enumerate(exact.derivatives)]
-    return Weights(past[0], exact.x, lagrange.weights(nodes, moments))
-
-
 def in_rho(schedule: Schedule, past: Sequence[float], s: float) -> Weights:
     """The polynomial in rho of the noise: classical Adams-Bashforth with variable steps for d(x / alpha)/drho = noise."""
     rho = [schedule.sigma(t) / schedule.alpha(t) for t in (*past, s)]
-    step = rho[-1] - rho[0]
-    nodes = [(r - rho[0]) / step for r in rho[:-1]]
-    moments = [schedule.alpha(s) * step / (k + 1) for k in range(len(past))]
-    return Weights(past[0], schedule.alpha(s) / schedule.alpha(past[0]), lagrange.weights(nodes, moments))
+    alpha = schedule.alpha(s)
+    return Weights(past[0], alpha / schedule.alpha(past[0]), tuple(alpha * w for w in bashforth(rho[:-1], rho[-1])))
 
 
 def in_time(schedule: Schedule, past: Sequence[float], s: float) -> Weights:

@@ -11,7 +11,8 @@ Book: ``solvers/multistep``.  Paper: ``zhang2023deis``.
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.solvers.adams import in_log_snr, in_rho, in_time
+from workbench.solvers.adams import in_rho, in_time
+from workbench.solvers.interpolated import interpolated
 from workbench.solvers.multistep import Multistep, Weights, check_order
 
 Variable = Literal["t", "rho", "log_rho"]
@@ -21,8 +22,8 @@ Variable = Literal["t", "rho", "log_rho"]
 class DEIS(Multistep):
     """``order`` answers combined, one evaluation a step; order 1 is DDIM.  (The paper counts from 0: its tAB3 is ``order=4``.)
 
-    With variable="t" the order needs a schedule that is smooth in t.  On :class:`~workbench.schedules.DiscreteVP`, whose
-    log-SNR has a kink at every level, the answer is not smooth in t, and orders above 1 fall to less than 2 however exact the weights.
+    With variable="t" the order needs a schedule that is smooth in t.  :class:`~workbench.schedules.DiscreteVP` has a kink at every
+    level: once a step crosses only a few levels, orders above 2 fall below 2 there, however exact the weights.
 
     Args:
         order: how many answers are combined, 1 to 4; also the order of the error.
@@ -46,6 +47,6 @@ class DEIS(Multistep):
 
     def weights(self, schedule, past, s) -> Weights:
         """Weights of the polynomial in the chosen variable."""
-        if self.variable == "t":
-            return in_time(schedule, past, s)
-        return in_rho(schedule, past, s) if self.variable == "rho" else in_log_snr(schedule, past, s, "noise")
+        if self.variable == "log_rho":
+            return interpolated(schedule, past[0], s, past, self.face)
+        return in_time(schedule, past, s) if self.variable == "t" else in_rho(schedule, past, s)

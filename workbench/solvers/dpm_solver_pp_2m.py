@@ -11,7 +11,8 @@ Book: ``solvers/multistep``.  Paper: ``lu2022dpmpp``.
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.solvers.exponential import Face, check_face, exact_step
+from workbench.solvers.exponential import Face, check_face
+from workbench.solvers.interpolated import interpolated
 from workbench.solvers.multistep import Multistep, Weights, check_order
 
 
@@ -42,12 +43,5 @@ class DPMSolverPP2M(Multistep):
 
     def weights(self, schedule, past, s) -> Weights:
         """Weights of the line through the last two answers."""
-        t = past[0]
-        exact = exact_step(schedule, t, s, self.face, 2)
-        constant, slope = exact.derivatives
-        if len(past) == 1:
-            return Weights(t, exact.x, (constant,))
-        if self.correction == "midpoint":
-            slope = 0.5 * constant * (schedule.log_snr(s) - schedule.log_snr(t))
-        slope /= schedule.log_snr(t) - schedule.log_snr(past[1])
-        return Weights(t, exact.x, (constant + slope, -slope))
+        variant = "B2" if self.correction == "midpoint" else "varying"
+        return interpolated(schedule, past[0], s, past, self.face, variant=variant)

@@ -16,9 +16,8 @@ Book: ``solvers/multistep``.  Paper: ``lu2022dpmpp``.
 
 from dataclasses import dataclass
 
-from workbench.solvers.adams import in_log_snr
-from workbench.solvers.dpm_solver_pp_2m import DPMSolverPP2M
 from workbench.solvers.exponential import Face, check_face
+from workbench.solvers.interpolated import interpolated
 from workbench.solvers.multistep import Multistep, Weights, check_order
 
 
@@ -52,6 +51,5 @@ class DPMSolverPP3M(Multistep):
 
     def weights(self, schedule, past, s) -> Weights:
         """Weights of the parabola through the last three answers."""
-        if self.published and len(past) == 2:
-            return DPMSolverPP2M(face=self.face).weights(schedule, past, s)
-        return in_log_snr(schedule, past, s, self.face, damping=0.5 if self.published else 1.0)
+        variant, curvature = ("B2", 0.5) if self.published else ("varying", 1.0)
+        return interpolated(schedule, past[0], s, past, self.face, variant=variant, curvature=curvature)

@@ -3,14 +3,16 @@
     x_s = x x_t + sum_j past[j] m(nodes[j]) + noise z,    past[j] = integral over the step of the exponential weight times L_j(lambda)
 
 Nodes at t and before give an explicit step (Adams-Bashforth: a predictor); with s among them it is implicit (Adams-Moulton: a
-corrector).  UniPC and SA-Solver are made of nothing else.
+corrector).  DPM-Solver++ in its multistep forms, UniPC, DEIS in log rho and SA-Solver are made of nothing else.
 
 Through two nodes the integral of the line has one free choice of higher order, and the published codes use it.  With z = -h for the
 data face and h for noise, the weight phi_2(z) h^2 of the slope is replaced by B(h) h / 2:
 
     "B1":  B(h) = h              "B2":  B(h) = (e^z - 1) h / z              "varying":  no replacement
 
-Book: ``solvers/predictor_corrector``.  Papers: ``zhao2023unipc``, ``xue2023sasolver``.
+"B2" is also what DPM-Solver++ calls its midpoint form.
+
+Book: ``solvers/multistep``, ``solvers/predictor_corrector``.  Papers: ``lu2022dpmpp``, ``zhao2023unipc``, ``xue2023sasolver``.
 """
 
 import math
@@ -33,6 +35,7 @@ def interpolated(
     face: Face,
     tau: float = 0.0,
     variant: Variant = "varying",
+    curvature: float = 1.0,
 ) -> Weights:
     """The weights of the step from t to s by the answers at the times ``nodes``.
 
@@ -43,6 +46,7 @@ def interpolated(
         face: which answer is interpolated.
         tau: strength of the noise: 0 the probability flow, 1 the reverse SDE of DDPM.
         variant: the weight of the slope where there are two nodes, see above.
+        curvature: factor of the second derivative's weight where there are three; 1 is the exact integral.
     """
     start = schedule.log_snr(t)
     exact = exact_step(schedule, t, s, face, len(nodes), tau)
@@ -51,4 +55,6 @@ def interpolated(
         h = schedule.log_snr(s) - start
         z = -(1 + tau * tau) * h if face == "data" else h
         moments[1] = moments[0] * h / 2 / (phi(1, z) if variant == "B1" else 1.0)
+    if len(nodes) == 3:
+        moments[2] *= curvature
     return Weights(t, exact.x, lagrange.weights([schedule.log_snr(node) - start for node in nodes], moments), exact.noise)

@@ -12,7 +12,7 @@ Book: ``solvers/lms``.  Paper: ``crowson2022kdiffusion`` (whose weights are foun
 
 from dataclasses import dataclass
 
-from workbench.solvers.bashforth import bashforth
+from workbench.solvers.adams import in_rho
 from workbench.solvers.multistep import Multistep, Weights, check_order
 
 
@@ -38,6 +38,4 @@ class LMS(Multistep):
 
     def weights(self, schedule, past, s) -> Weights:
         """The exact integrals of the Lagrange polynomials in rho."""
-        t, scale = past[0], schedule.alpha(s)
-        rho = [schedule.sigma(time) / schedule.alpha(time) for time in (*past, s)]
-        return Weights(t, scale / schedule.alpha(t), tuple(scale * w for w in bashforth(rho[:-1], rho[-1])))
+        return in_rho(schedule, past, s)

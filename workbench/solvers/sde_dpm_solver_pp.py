@@ -19,8 +19,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.solvers import lagrange
-from workbench.solvers.exponential import Face, check_face, exact_step
+from workbench.solvers.exponential import Face, check_face
+from workbench.solvers.interpolated import interpolated
 from workbench.solvers.multistep import Multistep, Weights, check_order
 
 
@@ -72,12 +72,6 @@ class SDEDPMSolverPP(Multistep):
 
     def weights(self, schedule, past, s) -> Weights:
         """The polynomial through the last answers, its k-th derivative weighed by the k-th term of the exact solution."""
-        t = past[0]
-        exact = exact_step(schedule, t, s, self.face, len(past), math.sqrt(self.eta))
-        moments = [math.factorial(k) * weight for k, weight in enumerate(exact.derivatives)]
-        if len(past) == 2 and self.correction == "midpoint":
-            moments[1] = 0.5 * moments[0] * (schedule.log_snr(s) - schedule.log_snr(t))
-        if len(past) == 3 and self.published:
-            moments[2] *= 0.5
-        ages = [schedule.log_snr(u) - schedule.log_snr(t) for u in past]
-        return Weights(t, exact.x, lagrange.weights(ages, moments), exact.noise)
+        variant = "B2" if self.correction == "midpoint" else "varying"
+        curvature = 0.5 if self.published else 1.0
+        return interpolated(schedule, past[0], s, past, self.face, math.sqrt(self.eta), variant, curvature)
