@@ -3,7 +3,19 @@
 ``ALL`` holds every ``Statement``; ``statement(name)`` finds one. ``statement("tweedie").check()`` proves it.
 """
 
-from workbench.symbolic import adams, exponential, faces, flow, gaussian, guidance, numerics, predictor_corrector, schedules, steps, stochastic
+from workbench.symbolic import (
+    adams,
+    exponential,
+    faces,
+    flow,
+    gaussian,
+    guidance,
+    numerics,
+    predictor_corrector,
+    schedules,
+    steps,
+    stochastic,
+)
 from workbench.symbolic.statements import Statement
 
 TOPICS = (
@@ -32,13 +44,11 @@ def statement(name: str) -> Statement:
     raise ValueError(f"no statement {name!r}; there are {', '.join(item.name for item in ALL)}")
 
 
-<<<<<<< HEAD
-__all__ = ["ALL", "Statement", "exponential", "faces", "flow", "gaussian", "numerics", "schedules", "statement", "steps"]
-=======
 __all__ = [
     "ALL",
     "Statement",
     "adams",
+    "exponential",
     "faces",
     "flow",
     "gaussian",
@@ -50,4 +60,3 @@ __all__ = [
     "steps",
     "stochastic",
 ]
->>>>>>> main
