@@ -3,11 +3,11 @@
 ``ALL`` holds every ``Statement``; ``statement(name)`` finds one. ``statement("tweedie").check()`` proves it.
 """
 
-from workbench.symbolic import faces, flow, gaussian, numerics, schedules, steps
+from workbench.symbolic import faces, flow, gaussian, multistep, numerics, schedules, steps
 from workbench.symbolic.statements import Statement
 
 ALL: tuple[Statement, ...] = tuple(
-    item for topic in (faces, gaussian, schedules, flow, steps, numerics) for item in topic.STATEMENTS
+    item for topic in (faces, gaussian, schedules, flow, steps, multistep, numerics) for item in topic.STATEMENTS
 )
 """Every statement of the book."""
 
@@ -20,4 +20,4 @@ def statement(name: str) -> Statement:
     raise ValueError(f"no statement {name!r}; there are {', '.join(item.name for item in ALL)}")
 
 
-__all__ = ["ALL", "Statement", "faces", "flow", "gaussian", "numerics", "schedules", "statement", "steps"]
+__all__ = ["ALL", "Statement", "faces", "flow", "gaussian", "multistep", "numerics", "schedules", "statement", "steps"]
