@@ -47,7 +47,7 @@ def test_what_is_stored_is_what_numpy_finds(tmp_path):
     np.testing.assert_allclose(stored.frequencies, [1 / 3] * 3, rtol=1e-15)
     for k in range(3):
         own = rows(train)[train.labels.numpy() == k]
-        np.testing.assert_allclose(stored.means[k], own.mean(0) @ basis, atol=1e-13)
+        np.testing.assert_allclose(stored.means[k], own.mean(0) @ basis, atol=1e-6)
         expected = basis.T @ np.cov(own.T, bias=True) @ basis
         np.testing.assert_allclose(stored.covariance(k), expected, atol=2e-5 * expected.max())
         assert (stored.values[k].diff() <= 0).all() and (stored.values[k] > 0).all()
@@ -132,7 +132,7 @@ def test_the_shipped_file():
 def test_the_ten_together_have_the_mean_and_the_covariance_of_all():
     stored, moments = wb.artifacts.load(NAME), wb.artifacts.load("cifar10-moments")
     mean = stored.frequencies @ stored.means
-    torch.testing.assert_close(mean, moments.mean.flatten() @ moments.vectors[:, :256], rtol=0, atol=1e-12)
+    torch.testing.assert_close(mean, moments.mean.flatten() @ moments.vectors[:, :256], rtol=0, atol=1e-6)
     between = (stored.means - mean).T @ (stored.means - mean) / 10
     total = sum(stored.covariance(k) for k in range(10)) / 10 + between
     size = moments.values[:256].sqrt()

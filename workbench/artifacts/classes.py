@@ -50,7 +50,9 @@ def pack(
     means: Float64[Tensor, "classes r"],
     covariances: Float64[Tensor, "classes r r"],
 ) -> bytes:
-    """Return the classes as safetensors: standard deviations in full, correlations in 16 bits, one triangle of them.
+    """Return the classes as safetensors: means and standard deviations in float32, one triangle of correlations in 16 bits.
+
+    Rounded like this, the file does not depend on the last digits of float64, and so not on the number of threads.
 
     Raises ``ValueError`` for a class without variance in some direction.
     """
@@ -59,7 +61,7 @@ def pack(
         raise ValueError("a class has no variance in some direction; use fewer directions, or more images of it")
     rows, columns = torch.tril_indices(means.shape[1], means.shape[1], -1)
     correlations = (covariances / (deviations[:, :, None] * deviations[:, None]))[:, rows, columns]
-    parts = (frequencies, means, deviations, (correlations * _STEPS).round().to(torch.int16))
+    parts = (frequencies, means.float(), deviations.float(), (correlations * _STEPS).round().to(torch.int16))
     return save_safetensors({name: part.contiguous() for name, part in zip(_PARTS, parts, strict=True)})
 
 
@@ -67,7 +69,8 @@ def unpack(content: bytes, names: tuple[str, ...]) -> ClassMoments:
     """Return the classes that ``pack`` wrote. Raises ``ArtifactError`` if ``content`` is something else."""
     try:
         tensors = load_safetensors(content)
-        frequencies, means, deviations, triangle = (tensors[name] for name in _PARTS)
+        frequencies, means, deviations = (tensors[name].double() for name in _PARTS[:3])
+        triangle = tensors[_PARTS[3]]
         rows, columns = torch.tril_indices(means.shape[1], means.shape[1], -1)
         correlations = torch.diag_embed(torch.ones_like(deviations))
         correlations[:, rows, columns] = correlations[:, columns, rows] = triangle.double() / _STEPS
