@@ -80,21 +80,24 @@ def guided_ring(schedule: wb.schedules.Schedule, samples: int = 256, scale: floa
 
 
 def in_eigenbasis(law: wb.gaussian.GaussianDenoiser) -> wb.gaussian.GaussianDenoiser:
-    """The same law in coordinates in which its covariance is diagonal: (r coordinates along the vectors, what is left of x).
+    """A low-rank law in r + 2 coordinates: along its r vectors, along the rest of its mean, and along the rest of the state.
 
-    Samplers are linear in states and answers, so they commute with this isometry; a step then costs d + r numbers, not d x r.
+    The directions outside the vectors all have one variance, so a sampler treats them alike, and samplers commute with isometries:
+    for each sample two coordinates hold what happens there, with all norms unchanged, at r + 2 numbers a step instead of d x r.
     """
-    vectors, spectrum = law.covariance.vectors, law.covariance.spectrum
-    rank, dim = vectors.shape[1], len(vectors)
-    values = torch.cat([spectrum[:rank], spectrum[-1:].expand(dim)])
-    return wb.gaussian.GaussianDenoiser(to_eigenbasis(law.mean[None], vectors)[0], values, law.schedule)
+    rank, spectrum = law.covariance.vectors.shape[1], law.covariance.spectrum
+    mean = to_eigenbasis(law, law.mean[None])[0]
+    return wb.gaussian.GaussianDenoiser(mean, torch.cat([spectrum[:rank], spectrum[-1:].expand(2)]), law.schedule)
 
 
-def to_eigenbasis(x: Tensor, vectors: Tensor) -> Tensor:
-    """(batch, \\*shape) -> (batch, r + d), with the same norms."""
-    flat = x.double().flatten(1)
+def to_eigenbasis(law: wb.gaussian.GaussianDenoiser, x: Tensor) -> Tensor:
+    """(batch, \\*shape) -> (batch, r + 2); the last coordinate is the length of what is left."""
+    vectors, flat, mean = law.covariance.vectors, x.double().flatten(1), law.mean.double().flatten()
     inside = flat @ vectors
-    return torch.cat([inside, flat - inside @ vectors.T], 1)
+    across = torch.nn.functional.normalize(mean - vectors @ (vectors.T @ mean), dim=0)
+    rest = flat - inside @ vectors.T
+    along = rest @ across
+    return torch.cat([inside, along[:, None], (rest - along[:, None] * across).norm(dim=1, keepdim=True)], 1)
 
 
 def cifar10(schedule: wb.schedules.Schedule) -> Problem:
@@ -103,7 +106,7 @@ def cifar10(schedule: wb.schedules.Schedule) -> Problem:
     law = in_eigenbasis(full)
 
     def noise(t: float) -> Tensor:
-        return to_eigenbasis(wb.characters.nine(schedule, t, dtype=torch.float64), full.covariance.vectors)
+        return to_eigenbasis(full, wb.characters.nine(schedule, t, dtype=torch.float64))
 
     return Problem("CIFAR-10 Gaussian", law, noise, law.flow, full.dim)
 
@@ -115,14 +118,13 @@ def pictures(schedule: wb.schedules.Schedule, components: int = 10, spread: int 
     each component takes its own share, between half and one and a half of CIFAR-10's.
     """
     whole = cifar10(schedule)
-    values = whole.law.covariance.spectrum
+    values, rank = whole.law.covariance.spectrum, whole.law.dim - 2
     rng = torch.Generator().manual_seed(0)
     offsets = torch.randn(components, spread, generator=rng, dtype=torch.float64) * (values[:spread] / 2).sqrt()
-    shares = 0.5 + torch.rand(components, len(values) - whole.entries, generator=rng, dtype=torch.float64)
+    shares = 0.5 + torch.rand(components, rank, generator=rng, dtype=torch.float64)
     shares[:, :spread] = 0.5
-    means = whole.law.mean.expand(components, -1).clone()
+    means, variances = whole.law.mean.expand(components, -1).clone(), values.expand(components, -1).clone()
     means[:, :spread] += offsets - offsets.mean(0)
-    variances = values.expand(components, -1).clone()
-    variances[:, : shares.shape[1]] *= shares
+    variances[:, :rank] *= shares
     law = wb.gaussian.MixtureDenoiser([1.0] * components, means, list(variances), schedule)
     return Problem("ten Gaussians in 3072 dimensions", law, whole.noise, partial(integrated, law, 1e-8), whole.entries)

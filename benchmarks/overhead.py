@@ -8,12 +8,14 @@ model that predicts data and one that predicts noise, at batch 1 and 512 of 3 x 
     theirs  ``step`` of the diffusers scheduler of that name, the same number of steps (draws are free on both sides)
     plan    the table of coefficients, on a schedule never used before (cold) and again (warm)
 
-All are timed in the same rounds, one after the other; the table gives medians and ratios of medians.
+All are timed in the same rounds, one after the other, in processor time of the thread, so that a busy machine does not tilt the
+comparison; the table gives medians over the rounds, of times and of the ratios within a round.
 """
 
 import contextlib
 import gc
 import importlib
+import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -42,15 +44,21 @@ class Free(wb.Denoiser):
         return self.answer
 
 
-class Planned:
+class Planned(wb.solvers.Solver):
     """A solver whose plan is made: what ``solve`` does after planning, alone."""
+
+    order = evaluations_per_step = 1
 
     def __init__(self, solver: wb.solvers.Solver, rows) -> None:
         self.rows, self.step, self.stochastic, self.regular_ends = rows, solver.step, solver.stochastic, solver.regular_ends
 
     def plan(self, schedule, grid):
-        """The rows."""
+        """The rows, already in terms of what the model predicts."""
         return self.rows
+
+    def step(self, model, x, row, memory, draw):  # the solver's own takes its place
+        """Never called."""
+        raise NotImplementedError
 
 
 class Operations(TorchDispatchMode):
@@ -71,18 +79,19 @@ class Operations(TorchDispatchMode):
 
 
 def bare(kinds: list[str], x: Tensor, generator: torch.Generator) -> Callable[[], Tensor]:
-    """A loop of the same operations and nothing else."""
+    """A loop of the same operations and nothing else, on as many different tensors as a method with a memory reads."""
+    todo = list(zip(kinds, itertools.cycle([x, x.clone(), x.clone(), x.clone()])))
 
     def run() -> Tensor:
         with torch.no_grad():
             out = x
-            for kind in kinds:
+            for kind, other in todo:
                 if kind == "mul":
-                    out = 0.9 * x
+                    out = 0.9 * out
                 elif kind == "add_":
-                    out.add_(x, alpha=0.1)
+                    out.add_(other, alpha=0.1)
                 elif kind == "add":
-                    out = out.add(x, alpha=0.1)
+                    out = out.add(other, alpha=0.1)
                 else:
                     torch.randn(x.shape, generator=generator)
         return out
@@ -92,20 +101,21 @@ def bare(kinds: list[str], x: Tensor, generator: torch.Generator) -> Callable[[]
 
 def theirs(solver: wb.solvers.Solver, face: str, x: Tensor, steps: int):
     """(set_timesteps, all steps) of the scheduler of diffusers, or (None, None)."""
-    found = peer(solver)
+    found = peer(solver, face)
     if found is None:
         return None, None
     name, settings, extra = found
+    steps = solver.evaluations(steps) if name == "DPMSolverSinglestep" else steps  # its steps are evaluations
     made, answer = scheduler(name, face, **settings), torch.zeros_like(x)
 
     def run() -> float:
         made.set_timesteps(steps)
         made.scale_model_input(x, made.timesteps[0])  # not timed; without it some complain at every step
-        begin, state = time.perf_counter(), x
+        begin, state = time.thread_time(), x
         with torch.no_grad():
             for t in made.timesteps:
                 state = made.step(answer, t, state, **extra).prev_sample
-        return time.perf_counter() - begin
+        return time.thread_time() - begin
 
     return (lambda: made.set_timesteps(steps)), run
 
@@ -129,13 +139,13 @@ def free_draws(solver: wb.solvers.Solver, x: Tensor):
 
 def clock(run: Callable[[], object]) -> float:
     """Seconds of one call; a run that times itself returns them."""
-    begin = time.perf_counter()
+    begin = time.thread_time()
     own = run()
-    return own if isinstance(own, float) else time.perf_counter() - begin
+    return own if isinstance(own, float) else time.thread_time() - begin
 
 
-def interleaved(runs: dict[str, Callable[[], object]], rounds: int, least: float) -> dict[str, float]:
-    """Median seconds of each run: every round times all of them, each for about ``least`` seconds."""
+def interleaved(runs: dict[str, Callable[[], object]], rounds: int, least: float, ratio: tuple[str, str]) -> dict[str, float]:
+    """Median seconds of each run, and the median ``ratio``: every round times all of them, each for about ``least`` seconds."""
     inner = {}
     for name, run in runs.items():
         run()
@@ -149,7 +159,9 @@ def interleaved(runs: dict[str, Callable[[], object]], rounds: int, least: float
                 seen[name].append(sum(clock(run) for _ in range(inner[name])) / inner[name])
     finally:
         gc.enable()
-    return {name: statistics.median(values) for name, values in seen.items()}
+    took = {name: statistics.median(values) for name, values in seen.items()}
+    first, second = ratio
+    return took | {"ratio": statistics.median(a / b for a, b in zip(seen[first], seen[second], strict=True))}
 
 
 def measure(solver: wb.solvers.Solver, face: str, batch: int, steps: int, rounds: int, least: float) -> dict:
@@ -158,22 +170,26 @@ def measure(solver: wb.solvers.Solver, face: str, batch: int, steps: int, rounds
     schedule, x = wb.schedules.VP(), torch.randn(batch, *SHAPE, generator=rng)
     grid = wb.grids.log_snr(schedule, steps, stop=0)
     free = Free(schedule, face, torch.zeros_like(x))
-    planned = Planned(solver, solver.plan(schedule, grid[:-1]))
+
+    def plan(schedule: wb.schedules.Schedule):
+        return solver.in_terms_of(face, solver.plan(schedule, grid[:-1]), schedule)
+
+    planned = Planned(solver, plan(schedule))
 
     def ours() -> None:
         wb.solve(free, x, grid, planned, generator=rng)
 
     def cold() -> float:
         fresh = wb.schedules.VP()
-        begin = time.perf_counter()
-        solver.plan(fresh, grid[:-1])
-        return time.perf_counter() - begin
+        begin = time.thread_time()
+        plan(fresh)
+        return time.thread_time() - begin
 
     def whole() -> float:
         fresh = Free(wb.schedules.VP(), face, free.answer)
-        begin = time.perf_counter()
+        begin = time.thread_time()
         wb.solve(fresh, x, grid, solver, generator=rng)
-        return time.perf_counter() - begin
+        return time.thread_time() - begin
 
     ours()
     with Operations() as seen:
@@ -183,12 +199,14 @@ def measure(solver: wb.solvers.Solver, face: str, batch: int, steps: int, rounds
     prepare, run = theirs(solver, face, x, steps)
     alone = {"steps": ours, "bare": bare(kinds, x, rng)}
     if batch == 1:
-        alone |= {"cold": cold, "warm": lambda: solver.plan(schedule, grid[:-1]), "whole": whole}
-    took = interleaved(alone, rounds, least)
+        alone |= {"cold": cold, "warm": lambda: plan(schedule), "whole": whole}
+    took = interleaved(alone, rounds, least, ("steps", "bare"))
+    to_bare, to_theirs = took.pop("ratio"), None
     if run is not None:
         with free_draws(solver, x):
-            both = interleaved({"ours": ours, "theirs": run, "set": prepare}, rounds, least)
-        took |= {"theirs": both["theirs"], "to theirs": both["ours"] / both["theirs"] * steps, "set": both["set"]}
+            both = interleaved({"ours": ours, "theirs": run, "set": prepare}, rounds, least, ("ours", "theirs"))
+        to_theirs = both.pop("ratio")
+        took |= {"theirs": both["theirs"], "set": both["set"]}
     per = {name: 1e6 * value / steps for name, value in took.items()}
     return {
         "method": label(solver),
@@ -197,15 +215,15 @@ def measure(solver: wb.solvers.Solver, face: str, batch: int, steps: int, rounds
         "operations": len(kinds) / steps,
         "steps us": per["steps"],
         "bare us": per["bare"],
-        "steps / bare": per["steps"] / per["bare"],
+        "steps / bare": to_bare,
         "theirs": peer(solver)[0] if run else "",
         "theirs us": per.get("theirs", ""),
-        "steps / theirs": per["to theirs"] / 1e6 if run else "",
+        "steps / theirs": to_theirs if run else "",
         "plan cold us": per.get("cold", ""),
         "plan warm us": per.get("warm", ""),
         "set_timesteps us": per.get("set", ""),
         "all cold us": per.get("whole", ""),
-        "goals": verdict(solver, batch, per["steps"] / per["bare"], per["to theirs"] / 1e6 if run else None),
+        "goals": verdict(solver, batch, to_bare, to_theirs),
         "not in bare": " ".join(unknown),
     }
 
@@ -224,8 +242,8 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--batches", type=int, nargs="+", default=[1, 512])
     options.add_argument("--steps", type=int, default=20)
-    options.add_argument("--rounds", type=int, default=15)
-    options.add_argument("--least", type=float, default=0.004, metavar="SECONDS", help="of each timing")
+    options.add_argument("--rounds", type=int, default=21)
+    options.add_argument("--least", type=float, default=0.002, metavar="SECONDS", help="of each timing")
     options.add_argument("--only", metavar="WORD", default="", help="solvers whose name contains this")
     arguments = options.parse_args()
     torch.set_num_threads(1)

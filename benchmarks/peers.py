@@ -2,16 +2,13 @@
 
 import inspect
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import workbench as wb
 
 Peer = tuple[str, dict[str, Any], dict[str, Any]]  # class of theirs without "Scheduler", its settings, arguments of its step
-
-
-def _multistep(algorithm: str) -> Callable[[Any], Peer]:
-    return lambda solver: ("DPMSolverMultistep", {"solver_order": int(solver.order), "algorithm_type": algorithm}, {})
 
 
 def _ddim(solver) -> Peer:
@@ -26,11 +23,44 @@ def _if_in_rho(name: str) -> Callable[[Any], Peer | None]:
     return lambda solver: (name, {}, {}) if solver.variable == "rho" and not getattr(solver, "churn", 0) else None
 
 
-def _2m(solver) -> Peer | None:
+def _multistep(solver, **settings) -> Peer | None:
     if solver.face == "noise":
-        return "DPMSolverMultistep", {"solver_order": 2, "algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min"}, {}
-    kind = {"midpoint": "midpoint", "taylor": "heun"}[solver.correction]
-    return "DPMSolverMultistep", {"solver_order": 2, "algorithm_type": "dpmsolver++", "solver_type": kind}, {}
+        settings |= {"algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min"}
+    return "DPMSolverMultistep", {"solver_order": int(solver.order), **settings}, {}
+
+
+def _2m(solver) -> Peer | None:
+    return _multistep(solver, solver_type={"midpoint": "midpoint", "taylor": "heun"}[solver.correction])
+
+
+def _sde(solver) -> Peer | None:
+    same = solver.order < 3 and solver.eta == 1 and solver.face == "data"
+    return _multistep(solver, algorithm_type="sde-dpmsolver++") if same else None
+
+
+def _singlestep(solver) -> Peer | None:
+    if solver.correction != "midpoint":
+        return None
+    kind = {"algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min"} if solver.face == "noise" else {}
+    return "DPMSolverSinglestep", {"solver_order": int(solver.order), "lower_order_final": True, **kind}, {}
+
+
+def _deis(solver) -> Peer | None:
+    return ("DEISMultistep", {"solver_order": solver.order}, {}) if solver.variable == "log_rho" and solver.order < 4 else None
+
+
+def _unipc(solver) -> Peer | None:
+    if solver.variant == "varying" or solver.order > 3:
+        return None
+    kind = {"solver_type": solver.variant.replace("B", "bh"), "predict_x0": solver.face == "data"}
+    off = {} if solver.corrector else {"disable_corrector": list(range(1000))}
+    return "UniPCMultistep", {"solver_order": solver.order, **kind, **off}, {}
+
+
+def _sa(solver) -> Peer | None:
+    if solver.tau != 1 or solver.face != "data" or not solver.corrector or max(solver.predictor, solver.corrector - 1) > 3:
+        return None
+    return "SASolver", {"predictor_order": solver.predictor, "corrector_order": solver.corrector, "tau_func": lambda _: 1.0}, {}
 
 
 PEERS: dict[str, Callable[[Any], Peer | None]] = {
@@ -38,14 +68,29 @@ PEERS: dict[str, Callable[[Any], Peer | None]] = {
     "Heun": _if_in_rho("HeunDiscrete"),
     "DDIM": _ddim,
     "DDPM": _ddpm,
+    "Ancestral": lambda solver: ("EulerAncestralDiscrete", {}, {}) if solver.eta == 1 else None,
+    "DPMSolver": _singlestep,
+    "DPMSolverPP2S": _singlestep,
+    "DPMSolverPP3S": _singlestep,
     "DPMSolverPP2M": _2m,
+    "DPMSolverPP3M": lambda solver: _multistep(solver) if solver.face == "data" else None,
+    "SDEDPMSolverPP": _sde,
+    "DEIS": _deis,
+    "LMS": lambda solver: ("LMSDiscrete", {}, {"order": solver.order}),
+    "PNDM": lambda solver: ("PNDM", {}, {}),
+    "SPNDM": lambda solver: ("PNDM", {"skip_prk_steps": True}, {}) if solver.order == 4 else None,
+    "IPNDM": lambda solver: ("IPNDM", {}, {}) if solver.order == 4 else None,
+    "UniPC": _unipc,
+    "SASolver": _sa,
 }
+ONLY_NOISE = ("EulerAncestralDiscrete", "LMSDiscrete", "PNDM", "IPNDM")  # schedulers that cannot be given a data prediction
 
 
-def peer(solver: wb.solvers.Solver) -> Peer | None:
-    """Name and settings of the scheduler of diffusers for this solver, or None."""
+def peer(solver: wb.solvers.Solver, face: str = "noise") -> Peer | None:
+    """The scheduler of diffusers for this solver and a model that predicts ``face``, or None."""
     find = PEERS.get(type(solver).__name__)
-    return find(solver) if find else None
+    found = find(solver) if find else None
+    return None if found is None or (face == "data" and found[0] in ONLY_NOISE) else found
 
 
 def scheduler(name: str, face: str = "noise", **settings):
@@ -53,8 +98,12 @@ def scheduler(name: str, face: str = "noise", **settings):
     import diffusers
 
     told = {"noise": "epsilon", "data": "sample"}[face]
-    betas = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
-    return getattr(diffusers, f"{name}Scheduler")(**betas, **{"prediction_type": told, **settings})
+    betas = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear", "prediction_type": told}
+    if name == "IPNDM":
+        betas = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # some of its algorithms are deprecated
+        return getattr(diffusers, f"{name}Scheduler")(**betas, **settings)
 
 
 def label(solver: wb.solvers.Solver) -> str:

@@ -68,19 +68,27 @@ def commit() -> str:
 def report(name: str, rows: Sequence[dict], path: str | None = None, *, seed: int | None = None) -> None:
     """Print the table; with a ``path`` also write the record: command, seed, commit, hardware, rows and their hash."""
     print(f"\n{name}\n{table(rows)}")
+    record(name, {"rows": list(rows)}, path, seed=seed)
+
+
+def record(name: str, facts: dict, path: str | None, *, seed: int | None = None) -> None:
+    """Write the facts to ``path``, if there is one, with command, seed, commit, hardware and their hash."""
     if path is None:
         return
-    record = {
-        "name": name,
-        "command": f"python -m benchmarks.{name}",
-        "seed": seed,
-        "commit": commit(),
-        "hardware": hardware(),
-        "rows": list(rows),
-        "sha256": hashlib.sha256(json.dumps(list(rows), sort_keys=True).encode()).hexdigest(),
-    }
-    Path(path).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    where = {"name": name, "command": f"python -m benchmarks.{name}", "seed": seed, "commit": commit(), "hardware": hardware()}
+    digest = hashlib.sha256(json.dumps(facts.get("rows", facts), sort_keys=True).encode()).hexdigest()
+    Path(path).write_text(json.dumps({**where, **facts, "sha256": digest}, indent=1) + "\n", encoding="utf-8")
     print(f"written to {path}", file=sys.stderr)
+
+
+def publish_record(name: str, facts: dict, *, source: str, command: str, seed: int) -> None:
+    """Ship the facts with the package, as artifact ``name``, so that chapters can show them as recorded."""
+    from workbench.artifacts.manifest import FOLDER, publish
+
+    content = json.dumps(facts, separators=(",", ":")).encode() + b"\n"
+    measured = {"seed": seed, "hardware": hardware()}
+    publish(name, content, FOLDER, file=f"{name}.json", kind="facts", source=source, command=command, measured=measured)
+    print(f"published as {name}: {len(content):,} bytes", file=sys.stderr)
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

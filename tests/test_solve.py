@@ -201,14 +201,14 @@ def test_the_messages_behind_the_annotations() -> None:
     """The same checks as a user meets them, without a type checker in front."""
     from workbench.draws import check_generators
     from workbench.solution import check_state
-    from workbench.solve import _checked_grid, _checked_solver
+    from workbench.solve import _checked_solver, check_grid
 
     for error, message, check in (
         (TypeError, r"the class DDIM; pass an instance: DDIM\(\)", lambda: _checked_solver(solvers.DDIM)),
         (TypeError, r"must have plan\(\) and step\(\), got str", lambda: _checked_solver("ddim")),
         (TypeError, "floating-point tensor .* got dtype torch.int64", lambda: check_state(torch.ones(2, 2, dtype=torch.int64))),
         (TypeError, "got list", lambda: check_state([[1.0]])),
-        (ValueError, "1-D tensor of at least two times", lambda: _checked_grid([[0.9, 0.1]], VP(), solvers.DDIM())),
+        (ValueError, "1-D tensor of at least two times", lambda: check_grid([[0.9, 0.1]], VP(), solvers.DDIM())),
         (ValueError, "got shape", lambda: check_state(torch.ones(3))),
     ):
         with pytest.raises(error, match=message):

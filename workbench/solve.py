@@ -4,8 +4,10 @@ A solver plans the whole grid once, in float64; then every step is a few fused m
 share: both singular ends of the grid, the counting of evaluations, the noise, the trajectory.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import gt, lt
 from typing import Any
 
 import torch
@@ -76,8 +78,9 @@ def solve(
             if callback is not None:
                 callback(i, times[i + 1], state)
         xs = None if states is None else torch.stack(states).to(x.dtype)
-        grid_out = torch.tensor(times, dtype=torch.float64)
-        return Solution(state.to(x.dtype), xs, grid_out, counted.calls, solver, getattr(model, "cost", 1))
+        return Solution(
+            state.to(x.dtype), xs, torch.tensor(times, dtype=torch.float64), counted.calls, solver, getattr(model, "cost", 1)
+        )
 
 
 def _steps(model: Counted, times: list[float], solver: Solver, x: Tensor, generator):
@@ -94,7 +97,8 @@ def _steps(model: Counted, times: list[float], solver: Solver, x: Tensor, genera
         yield x
     if len(todo) > 1:
         draw, memory = partial(_draw, generator), None
-        for row in _on_device(solver.plan(schedule, torch.tensor(todo, dtype=torch.float64)), x):
+        rows = solver.plan(schedule, torch.tensor(todo, dtype=torch.float64))
+        for row in _on_device(solver.in_terms_of(model.predicts, rows, schedule), x):
             x, memory = solver.step(model, x, row, memory, draw)
             yield x
     if finish:
@@ -107,7 +111,7 @@ def _draw(generator: Generators, like: Tensor) -> Tensor:
 
 def _on_device(rows: Sequence[Any], x: Tensor) -> Sequence[Any]:
     """Move the tensors that a plan may hold (coefficients shaped as a sample) to the state's device and dtype, once."""
-    if not any(isinstance(entry, Tensor) for row in rows for entry in row):
+    if not any(Tensor in map(type, row) for row in rows):
         return rows
     return [row._replace(**{name: v.to(x) for name, v in row._asdict().items() if isinstance(v, Tensor)}) for row in rows]
 
@@ -120,7 +124,7 @@ def _checked_solver(solver: Any) -> Solver:
     return solver
 
 
-def check_grid(grid: Any, schedule: Schedule, solver: Solver) -> list[float]:
+def check_grid(grid: Any, schedule: Schedule, solver: Any) -> list[float]:
     """The times as floats; TypeError or ValueError unless they are a grid on which ``solver`` can run."""
     try:
         times = torch.as_tensor(grid, dtype=torch.float64).cpu()
@@ -128,13 +132,14 @@ def check_grid(grid: Any, schedule: Schedule, solver: Solver) -> list[float]:
         raise TypeError(f"a grid is a 1-D tensor (or list) of times, got {type(grid).__name__}; see wb.grids") from error
     if times.ndim != 1 or len(times) < 2:
         raise ValueError(f"a grid is a 1-D tensor of at least two times, got shape {tuple(times.shape)}; see wb.grids")
-    step = times.diff()
-    if not bool(times.isfinite().all()) or not (bool((step < 0).all()) or bool((step > 0).all())):
-        raise ValueError(f"a grid must decrease strictly from noise to data (or increase, to invert), got {times.tolist()}")
-    low, high = min(times[0], times[-1]).item(), max(times[0], times[-1]).item()
+    values = times.tolist()
+    low, high = min(values[0], values[-1]), max(values[0], values[-1])
+    monotone = all(map(gt if values[0] > values[-1] else lt, values, values[1:]))  # never true of NaN
+    if not monotone or not math.isfinite(high - low):
+        raise ValueError(f"a grid must decrease strictly from noise to data (or increase, to invert), got {values}")
     if low < 0 or high > schedule.t_max:
         raise ValueError(f"the grid covers [{low}, {high}], but {type(schedule).__name__} is defined on [0, {schedule.t_max}]")
-    if step[0] > 0:
+    if values[0] < values[-1]:
         if solver.stochastic:
             raise ValueError(
                 f"the grid increases (inversion), but {type(solver).__name__} is stochastic; use a deterministic solver"
@@ -145,4 +150,4 @@ def check_grid(grid: Any, schedule: Schedule, solver: Solver) -> list[float]:
             raise ValueError(
                 f"the grid increases to t = {high}, where alpha = 0; stop the inversion at t_first = {schedule.t_first}"
             )
-    return times.tolist()
+    return values

@@ -65,6 +65,7 @@ CALLS = {
     "histogram": lambda: plots.histogram({"a": N}, density=lambda x: torch.exp(-x)),
     "heatmap": lambda: plots.heatmap(torch.eye(3), row_labels=[2, 4, 8]),
     "bars": lambda: plots.bars({"DDIM": 1.5, "UniPC": torch.tensor(0.5)}),
+    "chains": lambda: plots.chains({"1 look": ["DDIM", "Euler"], "2 looks": [f"UniPC(order={k})" for k in range(9)]}),
     "grouped bars": lambda: plots.bars({"DDIM": {"8 bits": 1.0, "4 bits": 2}, "UniPC": {"8 bits": 3.0}}, log=True),
 }
 
@@ -78,9 +79,32 @@ def test_draws_labeled_and_described(name):
     assert re.search(r"\d", plot.alt), "alt text reports numbers"
     assert "nan" not in plot.alt.lower()
     assert len(plot.png()) < 150_000
-    if "images" not in name:
+    if "images" not in name and name != "chains":
         shown = [axis for axis in plot.figure.axes if axis.get_visible()]
         assert any(axis.get_xlabel() for axis in shown)
+
+
+def test_chains_break_into_lines_that_fit_and_say_every_equality():
+    names = [f"UniPC(order={k})" for k in range(9)]
+    plot = plots.chains({"many": names})
+    assert f"many: {' = '.join(names)}" in plot.alt
+    (axis,) = plot.figure.axes
+    boxes = [text for text in axis.texts if text.get_text() in names]
+    assert len(boxes) == 9 and len({text.get_position()[1] for text in boxes}) > 1
+    assert sum(text.get_text() == "=" for text in axis.texts) == 8
+    plot.pixels()
+    extents = [text.get_window_extent() for text in axis.texts]
+    assert all(e.x1 <= plot.figure.bbox.x1 for e in extents), "a box sticks out"
+    lines = {}
+    for text, extent in zip(axis.texts, extents, strict=True):
+        lines.setdefault(text.get_position()[1], []).append(extent)
+    assert all(a.x1 <= b.x0 + 1 for line in lines.values() for a, b in zip(line, line[1:], strict=False)), "boxes overlap"
+
+
+@pytest.mark.parametrize("families", [{}, {"one": ["DDIM"]}])
+def test_chains_refuse_what_is_no_equality(families):
+    with pytest.raises(ValueError, match="needs at least"):
+        plots.chains(families)
 
 
 def test_schedules_and_grids_of_the_package():

@@ -113,5 +113,5 @@ def test_start_and_descent() -> None:
 def test_messages() -> None:
     with pytest.raises((ValueError, TypeError), match="face"):
         solvers.DPMSolverPP3M(face="score")
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises((ValueError, TypeError), match="at least 1"):
         solvers.DPMSolverPP3M(final_order=0)

@@ -9,11 +9,11 @@ from mixture_flow import SPANS, start_of, truth
 
 import workbench as wb
 from workbench import solvers
-from workbench.schedules import DiscreteVP
+from workbench.schedules import VE, VP, DiscreteVP, Rectified
 from workbench.solvers.multistep import Multistep
 
 MULTISTEP = [s for s in solvers.ALL if isinstance(s, Multistep) and not s.stochastic]
-SMOOTH = [span for span in SPANS if not isinstance(span[0], DiscreteVP)]
+SMOOTH = [span for span in SPANS if isinstance(span[0], VP | VE | Rectified)]  # the other two are variance preserving, as VP is
 
 
 def from_exact_past(model, flow, x: torch.Tensor, grid, solver) -> torch.Tensor:
@@ -47,12 +47,12 @@ def test_order_from_an_exact_past(solver, schedule, noisy, clean) -> None:
 
 
 def test_kinks_in_t_cost_the_order() -> None:
-    """DDPM's table has log alpha linear between levels: polynomials in t see kinks, however exact their integrals; in lambda not."""
-    schedule, noisy, clean = DiscreteVP.linear(), 1.0, 1e-2
+    """Log alpha is linear between levels: once a step crosses few of them, polynomials in t see the kinks; in lambda they never do."""
+    schedule, noisy, clean = DiscreteVP.linear(50, 0.002, 0.4), 1.0, 2e-2
     top = start_of(schedule, noisy)
     bottom = truth(schedule, top, noisy, clean)
     found = {
         variable: slope(solvers.DEIS(4, variable), schedule, top, bottom, noisy, clean, (80, 320)) / 2
-        for variable in ("t", "rho", "log_rho")
+        for variable in ("t", "log_rho")
     }
-    assert found["t"] < 3 and found["rho"] > 3.7 and found["log_rho"] > 3.7, found
+    assert found["t"] < 2 and found["log_rho"] > 3.7, found

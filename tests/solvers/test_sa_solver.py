@@ -32,6 +32,7 @@ def test_without_noise_it_is_a_method_of_the_flow(schedule) -> None:
         for (p, q), same in {
             (1, 0): solvers.DDIM(),
             (2, 0): solvers.DPMSolverPP2M(correction="taylor", face=face),
+            (3, 0): solvers.DPMSolverPP3M(face=face),
             (2, 3): solvers.UniPC(order=2, variant="varying", face=face),
         }.items():
             solver = SASolver(predictor=p, corrector=q, tau=0.0, face=face)

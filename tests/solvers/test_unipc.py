@@ -83,6 +83,7 @@ def test_equivalences(schedule) -> None:
             (UniPC(order=1, corrector=False, face=face), solvers.DDIM()),
             (UniPC(variant="B2", **two), solvers.DPMSolverPP2M(face=face)),
             (UniPC(variant="varying", **two), solvers.DPMSolverPP2M(correction="taylor", face=face)),
+            (UniPC(variant="varying", corrector=False, face=face), solvers.DPMSolverPP3M(face=face)),
             (UniPC(variant="varying", face=face), solvers.SASolver(predictor=3, corrector=4, tau=0.0, face=face)),
         ]
         for one, other in pairs:

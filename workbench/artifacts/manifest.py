@@ -31,6 +31,18 @@ SOURCES = {
 }
 """For each kind of training images a build can be told it was given: the source in words, and what may be claimed."""
 
+RECORDS = {
+    "exact-laws": (
+        "Laws whose exact answers are known: the ring, and laws of 3072 dimensions made from the artifact cifar10-moments (a JPEG copy).",
+        "Errors of samplers on these laws, from fixed seeds: any machine gives the same digits. They are no results on a trained network.",
+    ),
+    "one-machine": (
+        "The package and diffusers, timed side by side on one machine.",
+        "Ratios carry over to machines of the same kind; microseconds do not.",
+    ),
+}
+"""The same for measurements that need no images: the benchmarks."""
+
 
 class ArtifactError(ValueError):
     """A shipped file is unknown, missing or not what the manifest promises; the message says what restores it."""
@@ -74,7 +86,10 @@ def verified(name: str, folder: Path = FOLDER) -> bytes:
 
 def _remedy(entry: dict[str, Any]) -> str:
     """What to do about a damaged file: the package brings it back; making it again gives the same file from the same images only."""
-    words = f"Reinstall the package, which restores the shipped file. `{entry['command']}` makes one from the images"
+    words = "Reinstall the package, which restores the shipped file."
+    if entry["source"] in {words for words, _ in RECORDS.values()}:
+        return f"{words} `{entry['command']}` in the repository measures again"
+    words += f" `{entry['command']}` makes one from the images"
     if entry["source"] == SOURCES["jpeg-copy"][0]:
         words += (
             "; the shipped one was made from a JPEG copy of them, so from the official archive (--source official) the small "
@@ -96,12 +111,12 @@ def publish(
 ) -> dict[str, Any]:
     """Write ``content`` to ``folder / file`` and its entry to the manifest, each by one atomic rename; return the entry.
 
-    ``source`` is a key of ``SOURCES``. The file is renamed into place first; should the machine stop between the two
+    ``source`` is a key of ``SOURCES`` or of ``RECORDS``. The file is renamed into place first; should the machine stop between the two
     renames, ``verified`` refuses the pair until the build has been run again.
     """
     folder.mkdir(parents=True, exist_ok=True)
     manifest = read_manifest(folder) if (folder / "manifest.json").exists() else {}
-    words, claims = SOURCES[source]
+    words, claims = (SOURCES | RECORDS)[source]
     manifest[name] = {
         "kind": kind,
         "file": file,

@@ -3,6 +3,7 @@
 A cell of a chapter is one call. Tensors go in as they are (any device, any dtype, with or without gradient).
 """
 
+from workbench.plots.chains import chains
 from workbench.plots.clouds import clouds, scatter, trajectories
 from workbench.plots.curves import convergence, curves
 from workbench.plots.explorer import explorer
@@ -16,6 +17,7 @@ from workbench.plots.schedule_curves import grid_points, schedules
 __all__ = [
     "Plot",
     "bars",
+    "chains",
     "clouds",
     "convergence",
     "curves",

@@ -46,6 +46,10 @@ class Solver(ABC):
         ``draw(x)`` gives standard normal noise shaped as x; it is called only where the row's noise weight is not 0.
         """
 
+    def in_terms_of(self, predicts: str, rows: Sequence[Any], schedule: Schedule) -> Sequence[Any]:
+        """The planned rows, rewritten for a model that predicts this face where that saves conversions (unchanged by default)."""
+        return rows
+
     def regular_ends(self, schedule: Schedule) -> bool:
         """Whether the method may itself start at alpha = 0 and end at sigma = 0 on this schedule."""
         return False

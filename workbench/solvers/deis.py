@@ -22,8 +22,8 @@ Variable = Literal["t", "rho", "log_rho"]
 class DEIS(Multistep):
     """``order`` answers combined, one evaluation a step; order 1 is DDIM.  (The paper counts from 0: its tAB3 is ``order=4``.)
 
-    With variable="t" the order needs a schedule that is smooth in t.  On :class:`~workbench.schedules.DiscreteVP`, whose
-    log-SNR has a kink at every level, the answer is not smooth in t, and orders above 1 fall to less than 2 however exact the weights.
+    With variable="t" the order needs a schedule that is smooth in t.  :class:`~workbench.schedules.DiscreteVP` has a kink at every
+    level: once a step crosses only a few levels, orders above 2 fall below 2 there, however exact the weights.
 
     Args:
         order: how many answers are combined, 1 to 4; also the order of the error.

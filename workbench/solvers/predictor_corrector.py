@@ -67,15 +67,19 @@ class PredictorCorrector(Multistep):
 
     def plan(self, schedule, grid) -> list[Weights]:
         """Every row: the correction of the step before and the prediction of the next, merged."""
-        times = grid.tolist()
-        rows, surprise, steps = [], (), len(times) - 1
+        times, rows, surprise = grid.tolist(), [], ()
+        steps = len(times) - 1
         for i, (_, s) in enumerate(pairwise(times)):
             seen = times[i::-1]
             predict = self.weights(schedule, seen[: self.points_at(i, steps)], s)
-            past = tuple(w + predict.x * c for w, c in zip_longest(predict.past, surprise, fillvalue=0.0))
-            rows.append(predict._replace(past=past))
-            surprise = ()
-            if points := self.corrector_points_at(i, steps):
-                correct = self.corrected(schedule, seen, s, points)
-                surprise = tuple(c - w for c, w in zip_longest(correct.past, (0.0, *predict.past), fillvalue=0.0))
+            merged = tuple(w + predict.x * c for w, c in zip_longest(predict.past, surprise, fillvalue=0.0))
+            rows.append(predict._replace(past=merged))
+            surprise = self._surprise(schedule, seen, s, predict, self.corrector_points_at(i, steps))
         return rows
+
+    def _surprise(self, schedule, seen, s, predict: Weights, points: int) -> tuple[float, ...]:
+        """What the correction adds to the prediction: weights of the answer at ``s`` and of those before; none without points."""
+        if not points:
+            return ()
+        correct = self.corrected(schedule, seen, s, points)
+        return tuple(c - w for c, w in zip_longest(correct.past, (0.0, *predict.past), fillvalue=0.0))

@@ -25,10 +25,11 @@ class UniPC(PredictorCorrector):
 
     Args:
         order: p, 1 to 4; orders rise from 1 at the start.
-        variant: "B1", "B2" (the published B(h)) or "varying" (the varying coefficients: every system is solved).  Here the correction
-            of "varying" has all its terms; the published code stops one term early, which leaves order 1.
+        variant: "B1", "B2" (the published B(h)) or "varying" (the varying coefficients: every system is solved).  The public code of
+            the varying corrector gives the new answer to the highest derivative alone, which leaves order 1; this is the formula of the
+            paper.
         corrector: whether to correct.
-        corrector_from: the first step (from 0) whose result is corrected; 1 or 2 helps where guidance is strong and steps are few.
+        corrector_from: the first step (from 0) whose result is corrected.
         face: the answer that is interpolated.
         final_order: order of the last planned prediction, or None; ``solve``'s finish at t = 0 follows it.
 

@@ -3,12 +3,38 @@
 ``ALL`` holds every ``Statement``; ``statement(name)`` finds one. ``statement("tweedie").check()`` proves it.
 """
 
-from workbench.symbolic import faces, flow, gaussian, guidance, numerics, schedules, steps
+from workbench.symbolic import (
+    adams,
+    exponential,
+    faces,
+    flow,
+    gaussian,
+    guidance,
+    multistep,
+    numerics,
+    predictor_corrector,
+    schedules,
+    steps,
+    stochastic,
+)
 from workbench.symbolic.statements import Statement
 
-ALL: tuple[Statement, ...] = tuple(
-    item for topic in (faces, gaussian, schedules, flow, steps, numerics, guidance) for item in topic.STATEMENTS
+TOPICS = (
+    faces,
+    gaussian,
+    schedules,
+    flow,
+    steps,
+    exponential,
+    multistep,
+    adams,
+    predictor_corrector,
+    guidance,
+    stochastic,
+    numerics,
 )
+
+ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
 """Every statement of the book."""
 
 
@@ -20,4 +46,20 @@ def statement(name: str) -> Statement:
     raise ValueError(f"no statement {name!r}; there are {', '.join(item.name for item in ALL)}")
 
 
-__all__ = ["ALL", "Statement", "faces", "flow", "gaussian", "guidance", "numerics", "schedules", "statement", "steps"]
+__all__ = [
+    "ALL",
+    "Statement",
+    "adams",
+    "exponential",
+    "faces",
+    "flow",
+    "gaussian",
+    "guidance",
+    "multistep",
+    "numerics",
+    "predictor_corrector",
+    "schedules",
+    "statement",
+    "steps",
+    "stochastic",
+]
