@@ -156,6 +156,8 @@ class Denoiser(ABC):
 
     def face(self, target: str, x: Tensor, t: Time) -> Tensor:
         """One face by name, converted from the native one unless it is the native one."""
+        if target == self.predicts and isinstance(t, float) and (t or target != "data"):
+            return self.predict(x, t)
         if not isinstance(t, float):
             t = as_time(t, len(x))
             if isinstance(t, Tensor) and target in ("data", "velocity") and bool((clean := t == 0).any()):

@@ -55,11 +55,13 @@ class Multistep(Solver):
     def step(self, model, x: Tensor, row: Weights, memory: tuple[Tensor, ...] | None, draw) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One multiply-add for each answer, and one more where noise is drawn."""
         now = model.data(x, row.t) if self.face == "data" else model.noise(x, row.t)
-        out = (row.x * x).add_(now, alpha=row.past[0])
-        memory = memory or ()
-        for weight, answer in zip(row.past[1:], memory, strict=False):
+        answers = (now, *memory) if memory else (now,)
+        out = row.x * x
+        for weight, answer in zip(row.past, answers, strict=False):
             out.add_(answer, alpha=weight)
-        return (out.add_(draw(x), alpha=row.noise) if row.noise else out), (now, *memory)[: self.points - 1]
+        if row.noise:
+            out.add_(draw(x), alpha=row.noise)
+        return out, answers[: self.points - 1]
 
 
 def ramp(points: int, i: int, steps: int, final_order: int | None = None) -> int:
