@@ -100,7 +100,7 @@ METHODS: Mapping[str, Look] = MappingProxyType(
         "rungekutta": Look(BROWN, "p", ":"),
         "adaptive": Look(BROWN, "h", "-."),
         "unipc": Look(PURPLE, "D", "-"),
-        "unip": Look(PURPLE, "d", "-."),
+        "unip": Look(OCHER, "d", "-."),
         "dpmsolver": Look(OCHER, ">", "-."),
         "dpmsolverfast": Look(OCHER, "v", ":"),
         "dpmsolver12": Look(BROWN, "h", ":"),

@@ -5,9 +5,9 @@
 It is the step of DDIM with the largest noise that the marginals allow, s_eta = sigma_s (on variance-preserving schedules
 s_eta^2 = 1 - alpha_s^2), where no noise prediction is needed any more; the old state enters through its data prediction alone.
 Multistep consistency sampling is the same map, with a consistency model's answer as ``data``: there it is exact, because that answer
-is a sample.  The posterior mean E[x_0 | x_t] is none.  It has less variance than the data, every step replaces the state by it, and
-more steps make that worse, not better: with an exact denoiser the method is exact on a point mass and converges to the wrong law
-everywhere else (on a Gaussian of variance v to one of about v / 2).
+is a sample.  The posterior mean E[x_0 | x_t] is none.  It varies less than the data and every step replaces the state by it: with an
+exact denoiser the method is exact on a point mass, and elsewhere many steps converge to another law (on a Gaussian of variance v to
+one of v / 2).  Nor is anything pulled back at low noise, so that a bias of the model adds up step by step.
 
 Book: ``solvers/stochastic``.  Papers: ``xu2024infedit``; with a consistency model ``song2023consistency``.
 """

@@ -4,10 +4,10 @@ In y = x / alpha and rho = sigma / alpha the flow is dy/drho = noise; the polyno
 
     x_s = (alpha_s / alpha_t) x_t + alpha_s sum_j w_j noise_j,     w from :func:`workbench.solvers.bashforth.bashforth` at rho_t, rho_{t-1}, ...
 
-The variable is the method's weak point: on grids that shrink rho geometrically the polynomial reaches far beyond its nodes, and the
-weights are large and alternate in sign.
+Toward the data the steps in rho shrink, the past lies many steps behind, and the weights tend to DDIM's: stable for steps of any
+length, but slow to show the order.  On the way up (inversion) the steps grow, and the weights are large and alternate in sign.
 
-Book: ``solvers/lms``.  Paper: ``crowson2022kdiffusion`` (whose weights are found by numerical quadrature, again at every run).
+Book: ``solvers/lms``.  Paper: ``crowson2022kdiffusion`` (whose weights are found by numerical quadrature, again in every step).
 """
 
 from dataclasses import dataclass

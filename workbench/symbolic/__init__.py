@@ -3,7 +3,20 @@
 ``ALL`` holds every ``Statement``; ``statement(name)`` finds one. ``statement("tweedie").check()`` proves it.
 """
 
-from workbench.symbolic import adams, faces, flow, gaussian, guidance, numerics, predictor_corrector, schedules, steps, stochastic
+from workbench.symbolic import (
+    adams,
+    exponential,
+    faces,
+    flow,
+    gaussian,
+    guidance,
+    multistep,
+    numerics,
+    predictor_corrector,
+    schedules,
+    steps,
+    stochastic,
+)
 from workbench.symbolic.statements import Statement
 
 TOPICS = (
@@ -12,6 +25,8 @@ TOPICS = (
     schedules,
     flow,
     steps,
+    exponential,
+    multistep,
     adams,
     predictor_corrector,
     guidance,
@@ -35,10 +50,12 @@ __all__ = [
     "ALL",
     "Statement",
     "adams",
+    "exponential",
     "faces",
     "flow",
     "gaussian",
     "guidance",
+    "multistep",
     "numerics",
     "predictor_corrector",
     "schedules",
