@@ -34,6 +34,23 @@ class Solution:
         return self.evaluations * self.model_cost
 
 
+@dataclass(frozen=True)
+class AdaptiveSolution(Solution):
+    """A :class:`Solution` whose ``evaluations`` is a (batch,) tensor: what each sample would have cost alone.
+
+    Attributes:
+        accepted, rejected: (batch,) numbers of steps taken and of steps thrown away; a singular start or end is neither.
+        calls: how often the model was called with the whole batch.
+        times: with ``trajectory=True`` the (rounds + 1, batch) times that belong to ``xs``; a sample that was rejected, or has
+            arrived, stands still for a round.
+    """
+
+    accepted: Tensor | None = None
+    rejected: Tensor | None = None
+    calls: int = 0
+    times: Tensor | None = None
+
+
 class Counted:
     """A model that counts the calls of its faces."""
 

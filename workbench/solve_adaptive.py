@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,29 +10,12 @@ from torch import Tensor
 
 from workbench.denoiser import Denoiser, per_sample
 from workbench.schedules import Schedule
-from workbench.solution import Counted, Solution, check_state
+from workbench.solution import AdaptiveSolution, Counted, check_state
 from workbench.solve import check_grid
 from workbench.solvers.dpm_solver_pairs import DPMSolver23, Pair
 from workbench.solvers.staged import Stage
 
 SHRINK, GROW = 0.1, 10.0  # how much the next step may differ from the last
-
-
-@dataclass(frozen=True)
-class AdaptiveSolution(Solution):
-    """A :class:`Solution` whose ``evaluations`` is a (batch,) tensor: what each sample would have cost alone.
-
-    Attributes:
-        accepted, rejected: (batch,) numbers of steps taken and of steps thrown away; a singular start or end is neither.
-        calls: how often the model was called with the whole batch.
-        times: with ``trajectory=True`` the (rounds + 1, batch) times that belong to ``xs``; a sample that was rejected, or has
-            arrived, stands still for a round.
-    """
-
-    accepted: Tensor | None = None
-    rejected: Tensor | None = None
-    calls: int = 0
-    times: Tensor | None = None
 
 
 def solve_adaptive(

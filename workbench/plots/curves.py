@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from matplotlib.axis import Axis
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from workbench.metrics import Order, fitted_order
 from workbench.plots._arrays import Values, array, name_of, named, say, vector
@@ -159,13 +160,18 @@ def _axes(axis: Axes, xlabel: str, ylabel: str, logx: bool, logy: bool) -> None:
     axis.set(xlabel=xlabel, ylabel=ylabel)
     if logx:
         axis.set_xscale("log")
-        left, right = axis.get_xlim()
-        if right / left < 60:
-            axis.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
-            axis.xaxis.set_major_formatter(ScalarFormatter())
-            axis.xaxis.set_minor_formatter(NullFormatter())
+        plain_numbers(axis.xaxis, *axis.get_xlim())
     if logy:
         axis.set_yscale("log")
+        plain_numbers(axis.yaxis, *axis.get_ylim())
+
+
+def plain_numbers(axis: Axis, low: float, high: float) -> None:
+    """A logarithmic axis over less than two decades is labeled 1, 2, 5, 10 and not with powers, which would collide."""
+    if high / low < 60:
+        axis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _trend(label: object, a: np.ndarray, b: np.ndarray) -> str:

@@ -8,7 +8,7 @@ import torch
 from matplotlib.colors import LogNorm
 
 from workbench.plots._arrays import Values, array, finite, name_of, named, say, vector
-from workbench.plots.curves import _plain
+from workbench.plots.curves import _plain, plain_numbers
 from workbench.plots.plot import Plot, canvas, legend
 from workbench.plots.style import BLACK, SIZE, looks, styled
 
@@ -101,6 +101,8 @@ def bars(
     axis.set_yticks(-np.arange(len(table)), [name_of(label) for label in table])
     axis.set(xlabel=ylabel, xscale="log" if log else "linear")
     axis.margins(x=0.12)
+    if log:
+        plain_numbers(axis.xaxis, *axis.get_xlim())
     axis.grid(axis="y", visible=False)
     if len(groups) > 1:
         legend(figure, axis)

@@ -61,10 +61,4 @@ STATEMENTS = (
         note="The antiderivative of the line in log rho that codes of DEIS evaluate.",
         ranges={b: (0.6, 0.9), c: (0.2, 0.5)},
     ),
-    Statement(
-        "adams-bashforth-4",
-        sp.Integral(sp.prod([(u + j) / j for j in (1, 2, 3)]), (u, 0, 1)),
-        sp.Rational(55, 24),
-        note="The first classical Adams-Bashforth weight of order 4: even steps, and no weight under the integral.",
-    ),
 )
