@@ -27,7 +27,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import workbench as wb
 from benchmarks.peers import label, peer, scheduler
-from benchmarks.record import parser, report
+from benchmarks.record import parser, publish_record, report
 
 SHAPE = (3, 32, 32)
 GOALS = {"bare": 1.5, "theirs": {1: 0.25, 512: 0.6}, "theirs, Heun": 0.5}
@@ -240,10 +240,11 @@ def verdict(solver: wb.solvers.Solver, batch: int, to_bare: float, to_theirs: fl
 def main() -> None:
     """Compare, print, and write if asked."""
     options = parser(__doc__)
-    options.add_argument("--batches", type=int, nargs="+", default=[1, 512])
+    options.add_argument("--batches", type=int, nargs="+", default=[1, 512], help="above 1 only methods that diffusers has too")
     options.add_argument("--steps", type=int, default=20)
-    options.add_argument("--rounds", type=int, default=21)
-    options.add_argument("--least", type=float, default=0.002, metavar="SECONDS", help="of each timing")
+    options.add_argument("--rounds", type=int, default=7)
+    options.add_argument("--least", type=float, default=0.001, metavar="SECONDS", help="of each timing")
+    options.add_argument("--artifact", action="store_true", help="also publish the table with the package")
     options.add_argument("--only", metavar="WORD", default="", help="solvers whose name contains this")
     arguments = options.parse_args()
     torch.set_num_threads(1)
@@ -252,9 +253,17 @@ def main() -> None:
         for batch in arguments.batches
         for solver in wb.solvers.ALL
         for face in ("data", "noise")
-        if arguments.only.lower() in label(solver).lower()
+        if arguments.only.lower() in label(solver).lower() and (batch == 1 or peer(solver, face))
     ]
     report("overhead", rows, arguments.json, seed=0)
+    if arguments.artifact:
+        facts = {"steps": arguments.steps, "rounds": arguments.rounds, "goals": GOALS, "rows": rounded(rows)}
+        publish_record("solver-overhead", facts, source="one-machine", command="python -m benchmarks.overhead --artifact", seed=0)
+
+
+def rounded(rows: list[dict]) -> list[dict]:
+    """Three digits are more than a clock is good for."""
+    return [{key: float(f"{v:.3g}") if isinstance(v, float) else v for key, v in row.items()} for row in rows]
 
 
 if __name__ == "__main__":

@@ -84,6 +84,13 @@ def test_draws_labeled_and_described(name):
         assert any(axis.get_xlabel() for axis in shown)
 
 
+def test_crowded_column_labels_of_a_heat_map_are_turned():
+    for labels, turned in ((["a", "b"], 0), (["cosine_angle", "exponential", "flow_shift", "quadratic"], 30)):
+        (axis, _) = plots.heatmap(torch.ones(2, len(labels)), column_labels=labels, row_labels=["long row label", "b"]).figure.axes
+        assert {label.get_rotation() for label in axis.get_xticklabels()} == {turned}
+        assert {label.get_rotation() for label in axis.get_yticklabels()} == {0}
+
+
 def test_chains_break_into_lines_that_fit_and_say_every_equality():
     names = [f"UniPC(order={k})" for k in range(9)]
     plot = plots.chains({"many": names})

@@ -151,7 +151,9 @@ def heatmap(
     axis.set(xlabel=xlabel, ylabel=ylabel)
     for given, ticks in ((column_labels, axis.set_xticks), (row_labels, axis.set_yticks)):
         if given is not None:
-            ticks(range(len(given)), [name_of(one) for one in given])
+            words = [name_of(one) for one in given]
+            crowded = ticks == axis.set_xticks and sum(len(word) + 2 for word in words) > 45
+            ticks(range(len(given)), words, **({"rotation": 30, "ha": "right"} if crowded else {}))
     if numbers if numbers is not None else max(m.shape) <= 12:
         for i, j in np.ndindex(*m.shape):
             red, green, blue, _ = image.cmap(image.norm(m[i, j]))

@@ -11,7 +11,7 @@ h, k = sp.symbols("h k", positive=True)
 """The step to come, and the one before it."""
 rho, c, r = sp.symbols("rho c r", positive=True)
 """Noise level; step in lambda; ratio of one noise level to the one before, r = exp(-c)."""
-level, trend = sp.symbols("E D", real=True)
+level, trend = sp.symbols("E E'", real=True)
 """Noise prediction at the start of a step, and its derivative in lambda."""
 zeta = sp.Symbol("zeta", real=True)
 
