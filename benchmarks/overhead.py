@@ -258,7 +258,8 @@ def main() -> None:
     report("overhead", rows, arguments.json, seed=0)
     if arguments.artifact:
         facts = {"steps": arguments.steps, "rounds": arguments.rounds, "goals": GOALS, "rows": rounded(rows)}
-        publish_record("solver-overhead", facts, source="one-machine", command="python -m benchmarks.overhead --artifact", seed=0)
+        command = f"python -m benchmarks.overhead --batches {' '.join(map(str, arguments.batches))} --artifact"
+        publish_record("solver-overhead", facts, source="one-machine", command=command, seed=0)
 
 
 def rounded(rows: list[dict]) -> list[dict]:

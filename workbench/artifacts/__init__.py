@@ -10,12 +10,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from workbench.artifacts.accuracy import AccuracyTable
 from workbench.artifacts.classes import ClassMoments
 from workbench.artifacts.classes import unpack as unpack_classes
 from workbench.artifacts.manifest import FOLDER, ArtifactError, entry_of, read_manifest, verified
 from workbench.artifacts.moments import Moments, unpack
 
-__all__ = ["FOLDER", "ArtifactError", "ClassMoments", "Moments", "available", "describe", "load", "rebuild"]
+__all__ = ["FOLDER", "AccuracyTable", "ArtifactError", "ClassMoments", "Moments", "available", "describe", "load", "rebuild"]
 
 
 def available(folder: Path = FOLDER) -> tuple[str, ...]:
