@@ -23,6 +23,7 @@ class Watched(Exact):
         self.asked = []
 
     def answer(self, target, x, t):
+        assert bool(x.isfinite().all()), "a network must not be shown NaN, not even for samples that have arrived"
         self.asked.append((x.shape, torch.as_tensor(t).clone()))
         return super().answer(target, x, t)
 

@@ -157,7 +157,7 @@ def _steps(model: Counted, pair: Pair, x: Tensor, start: float, end: float, sett
         new = active & (error <= 1)
         account.accepted, account.rejected = account.accepted + new, account.rejected + (active & ~new)
         x, t = torch.where(_shaped(new, x), high, x), torch.where(new, s, t)
-        factor = (safety * error.clamp(min=1e-30) ** (-1 / pair.order)).clamp(SHRINK, GROW)
+        factor = (safety * error ** (-1 / pair.order)).clamp(SHRINK, GROW)
         h, active = torch.where(active, h * factor, 1.0), active & ~(new & last)
         yield t, x
 

@@ -38,11 +38,11 @@ class Ralston3(RungeKutta):
 
 @dataclass(frozen=True)
 class VanDerHouwen3(RungeKutta):
-    """Van der Houwen's method: two registers of storage are enough for it."""
+    """Van der Houwen's method: a_31 = b_1, so two registers of storage are enough for it.  DEIS lists it as "3vdh"."""
 
     tableau = Tableau((0.0, 8 / 15, 2 / 3), ((), (8 / 15,), (0.25, 5 / 12)), (0.25, 0.0, 0.75))
     order = 3
-    paper = "vanderhouwen1972explicit"
+    paper = "zhang2023deis"
 
 
 @dataclass(frozen=True)
