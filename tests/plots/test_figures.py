@@ -249,3 +249,12 @@ def test_takes_tensors_as_they_are(dtype):
 def test_bad_data_is_refused(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call()
+
+
+@pytest.mark.parametrize("axis", ["xaxis", "yaxis"])
+def test_a_short_logarithmic_axis_is_labeled_with_plain_numbers(axis):
+    drawn = plots.curves({"a": ([0.2, 1.0, 4.0], [0.03, 0.2, 1.0])}, logx=True, logy=True).figure.axes[0]
+    labels = [label.get_text() for label in getattr(drawn, axis).get_ticklabels()]
+    assert any(label in labels for label in ("0.5", "0.1")) and not any("10^" in label for label in labels)
+    wide = plots.curves({"a": ([1.0, 1e4], [1.0, 1e4])}, logx=True, logy=True).figure.axes[0]
+    assert any("10^" in label.get_text() for label in getattr(wide, axis).get_ticklabels())
