@@ -100,9 +100,9 @@ def to_eigenbasis(law: wb.gaussian.GaussianDenoiser, x: Tensor) -> Tensor:
     return torch.cat([inside, along[:, None], (rest - along[:, None] * across).norm(dim=1, keepdim=True)], 1)
 
 
-def cifar10(schedule: wb.schedules.Schedule) -> Problem:
-    """The Gaussian law of CIFAR-10 from the noise of the nine, in its eigenbasis."""
-    full = wb.characters.cifar10(schedule)
+def cifar10(schedule: wb.schedules.Schedule, rank: int | None = None) -> Problem:
+    """The Gaussian law of CIFAR-10 from the noise of the nine, in its eigenbasis (or in the ``rank`` leading vectors of it)."""
+    full = wb.characters.cifar10(schedule, rank)
     law = in_eigenbasis(full)
 
     def noise(t: float) -> Tensor:

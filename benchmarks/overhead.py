@@ -242,14 +242,14 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--batches", type=int, nargs="+", default=[1, 512], help="above 1 only methods that diffusers has too")
     options.add_argument("--steps", type=int, default=20)
-    options.add_argument("--rounds", type=int, default=7)
-    options.add_argument("--least", type=float, default=0.001, metavar="SECONDS", help="of each timing")
+    options.add_argument("--rounds", type=int, default=41, help="of all timings, at batch 1; fewer for larger ones")
+    options.add_argument("--least", type=float, default=0.0002, metavar="SECONDS", help="of each timing")
     options.add_argument("--artifact", action="store_true", help="also publish the table with the package")
     options.add_argument("--only", metavar="WORD", default="", help="solvers whose name contains this")
     arguments = options.parse_args()
     torch.set_num_threads(1)
     rows = [
-        measure(solver, face, batch, arguments.steps, arguments.rounds, arguments.least)
+        measure(solver, face, batch, arguments.steps, max(arguments.rounds // batch, 3), arguments.least)
         for batch in arguments.batches
         for solver in wb.solvers.ALL
         for face in ("data", "noise")

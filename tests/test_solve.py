@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import workbench as wb
 from workbench import solvers
-from workbench.schedules import VP, Cosine, Rectified
+from workbench.schedules import VE, VP, Cosine, Rectified
 
 every = pytest.mark.parametrize("schedule", SCHEDULES, ids=name)
 every_solver = pytest.mark.parametrize("solver", solvers.ALL, ids=label)
@@ -172,6 +172,8 @@ def test_the_model_is_not_called_before_the_checks() -> None:
     [
         (ValueError, "decrease strictly from noise to data", {"grid": [0.9, 0.95, 0.1]}),
         (ValueError, "decrease strictly", {"grid": [0.9, float("nan")]}),
+        (ValueError, "decrease strictly", {"grid": [float("nan"), 0.5, 0.1]}),
+        (ValueError, "decrease strictly", {"model": Mixture(VE()), "grid": [float("inf"), 1.0, 0.1]}),
         (ValueError, "at least two times, got shape", {"grid": [0.9]}),
         (ValueError, r"covers \[0.1, 1.5\], but VP is defined on \[0, 1.0\]", {"grid": [1.5, 0.1]}),
         (ValueError, r"covers \[-0.1", {"grid": [0.5, -0.1]}),

@@ -100,16 +100,19 @@ def player(
     """
     labels = _labels(axes)
     if callable(frames):
-        frames = [frames(*values) for values in itertools.product(*axes.values())]
-    frames = list(frames)
-    for frame in frames:
+        drawn = itertools.starmap(frames, itertools.product(*axes.values()))  # one by one: figures are large
+    else:
+        drawn = list(frames)
+    own, sheets = [], []
+    for frame in drawn:
         if not isinstance(frame, Plot):
             raise TypeError(
                 f"frames: got {type(frame).__name__}; each frame is a Plot, which every function of workbench.plots returns"
             )
-    _count(len(frames), labels)
-    alts = _alts([frame.alt for frame in frames], labels, alt)
-    sheets = [frame.pixels() for frame in frames]
+        own.append(frame.alt)
+        sheets.append(frame.pixels())
+    _count(len(sheets), labels)
+    alts = _alts(own, labels, alt)
     height, width = _one_size(sheets)
     size = (round(width * CSS_DPI / DPI), round(height * CSS_DPI / DPI))
     return Player(_encode(sheets), alts, labels, size, play=play, caption=caption)
