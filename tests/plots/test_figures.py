@@ -258,3 +258,13 @@ def test_a_short_logarithmic_axis_is_labeled_with_plain_numbers(axis):
     assert any(label in labels for label in ("0.5", "0.1")) and not any("10^" in label for label in labels)
     wide = plots.curves({"a": ([1.0, 1e4], [1.0, 1e4])}, logx=True, logy=True).figure.axes[0]
     assert any("10^" in label.get_text() for label in getattr(wide, axis).get_ticklabels())
+
+
+def test_the_legend_shows_whole_dash_patterns():
+    n = [5, 10, 20]
+    plot = wb.plots.convergence({name: (n, [1 / k for k in n]) for name in ("UniPC-1", "UniPC-2", "UniPC-3")})
+    (legend,) = plot.figure.legends
+    for line in legend.get_lines():
+        drawn = legend.handlelength * legend.get_texts()[0].get_fontsize()
+        _, dashes = line._dash_pattern
+        assert dashes is None or 1.9 * sum(dashes) < drawn

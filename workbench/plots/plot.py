@@ -136,4 +136,6 @@ def legend(figure: Figure, axis: Axes, *, below: bool = False) -> None:
     handles, labels = axis.get_legend_handles_labels()
     if handles:
         columns = min(len(handles), 4) if below else 1
-        figure.legend(handles, labels, loc="outside lower center" if below else "outside right upper", ncols=columns)
+        figure.legend(
+            handles, labels, loc="outside lower center" if below else "outside right upper", ncols=columns, handlelength=4.2
+        )

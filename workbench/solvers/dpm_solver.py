@@ -22,7 +22,7 @@ class DPMSolver(Singlestep):
         r1, r2: where inside a step the model is asked, as parts of the step in lambda; 1/2 (order 2), 1/3 and 2/3 (order 3) if None.
 
     Raises:
-        ValueError: for another order, face or correction, or ratios that are not 0 < r1 < r2 <= 1.
+        ValueError: for another order, face or correction, or ratios that are not 0 < r1 < r2 <= 1, or r1 = 2/3 at order 3 (no g exists for it).
     """
 
     order: int = 3

@@ -2,7 +2,7 @@
 
 The published form writes a step by differences D_k = (m_k - m_0) / r_k, r_k = (lambda_k - lambda_t) / h, with weights rho from
 
-    sum_k rho_k r_k^(j-1) = j! h^j phi_{j+1} / B(h),     j = 1, 2, ...
+    sum_k rho_k r_k^(j-1) = j! h phi_{j+1} / B(h),     j = 1, 2, ...
 
 and any function B(h) = h + O(h^2).  Since the sum of the rho_k D_k is multiplied by B(h) again, B cancels wherever the system is solved:
 what remains is the polynomial through the p (UniC: p + 1) answers, integrated exactly.  B is felt only where the published code does

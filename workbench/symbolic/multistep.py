@@ -3,14 +3,12 @@
 import sympy as sp
 
 from workbench.symbolic.statements import Statement
-from workbench.symbolic.symbols import alpha, alpha_dot, sigma, sigma_dot, x
 
 u = sp.Symbol("u", real=True)
 h, k, k_1, k_2 = sp.symbols("h k k_1 k_2", positive=True)
 """The step to come and the steps before it, in lambda."""
 m, m_1, m_2, slope, bend = sp.symbols("m m_1 m_2 m' m''", real=True)
 r, b, c = sp.symbols("r b c", positive=True)
-data = sp.Symbol("D", real=True)
 
 line = m + u * (m - m_1) / k
 parabola = sp.interpolate([(0, m), (-k_1, m_1), (-k_1 - k_2, m_2)], u)
@@ -21,7 +19,6 @@ own_slope = (m - m_1) / k_1 + k_1 * curvature / 2
 phi_1, phi_2 = 1 - sp.exp(-h), sp.exp(-h) - 1 + h
 phi_3 = h**2 / 2 - phi_2
 """h^k phi_k(-h) for k = 1, 2, 3."""
-velocity = alpha_dot * data + sigma_dot * (x - alpha * data) / sigma
 
 
 def weighted(answer: sp.Expr) -> sp.Expr:
@@ -30,12 +27,6 @@ def weighted(answer: sp.Expr) -> sp.Expr:
 
 
 STATEMENTS = (
-    Statement(
-        "flow-divided-by-sigma",
-        velocity / sigma - x * sigma_dot / sigma**2,
-        data * (alpha_dot / sigma - alpha * sigma_dot / sigma**2),
-        note="Divided by sigma, the flow has the data prediction as its slope in alpha / sigma = exp(lambda).",
-    ),
     Statement(
         "line-through-two-answers",
         weighted(line),
