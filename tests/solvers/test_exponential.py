@@ -72,12 +72,26 @@ def test_interpolation_reproduces_polynomials(nodes: list[float]) -> None:
         assert sum(w * u**k for w, u in zip(got, nodes, strict=True)) == pytest.approx(moment, abs=1e-7)
 
 
+@given(st.lists(st.floats(-3, 3), min_size=1, max_size=5, unique_by=lambda u: round(u, 1)))
+def test_weights_are_the_integrals_of_the_basis(nodes: list[float]) -> None:
+    """The solved system and the polynomials written out: the same weights, for moments that belong to no simple integral."""
+    if min([abs(a - b) for a in nodes for b in nodes if a is not b], default=1) < 0.05:
+        return
+    moments = [0.7, -1.3, 0.4, 2.2, -0.6][: len(nodes)]
+    wanted = [sum(c * m for c, m in zip(row, moments, strict=True)) for row in lagrange.basis(nodes)]
+    assert lagrange.weights(nodes, moments) == pytest.approx(wanted, rel=1e-7, abs=1e-7 * max(map(abs, wanted)))
+
+
 def test_adams_bashforth() -> None:
     """Even steps and no weight: the classical coefficients."""
     moments = [1.0, 1 / 2, 1 / 3, 1 / 4]
     assert lagrange.weights([0.0, -1.0, -2.0, -3.0], moments) == pytest.approx([55 / 24, -59 / 24, 37 / 24, -9 / 24])
     with pytest.raises(ValueError, match="distinct"):
         lagrange.basis([0.0, 0.0])
+    with pytest.raises(ValueError, match="a moment for each"):
+        lagrange.weights([0.0, 1.0], [1.0])
+    with pytest.raises(ValueError, match="distinct"):
+        lagrange.weights([0.0, 0.0], [1.0, 1.0])
 
 
 def test_faces() -> None:

@@ -5,7 +5,11 @@ The polynomial through values f_j at nodes u_j is sum_j f_j L_j(u) with L_j(u) =
     integral of w(u) f(u) du  =  sum_j f_j sum_k c_jk M_k,     M_k = integral of w(u) u^k du,    L_j(u) = sum_k c_jk u^k.
 
 Adams-Bashforth, DEIS, DPM-Solver++ and SA-Solver differ in the variable u and in the weight w, and in nothing else.
-Book: ``solvers/multistep``.  Paper: ``hairer1993solving``.
+
+The same weights W_j are those that integrate every power below their number exactly, sum_j W_j u_j^k = M_k, and that system is solved
+in a handful of operations without the polynomials: this is how plans are made.
+
+Book: ``solvers/multistep``.  Papers: ``hairer1993solving``; the system ``bjorck1970vandermonde``.
 """
 
 from collections.abc import Sequence
@@ -31,5 +35,20 @@ def basis(nodes: Sequence) -> list[list]:
 
 
 def weights(nodes: Sequence, moments: Sequence) -> tuple:
-    """The weights of the values at ``nodes``, from the moments M_0, M_1, ... (as many as there are nodes)."""
-    return tuple(sum(c * m for c, m in zip(row, moments, strict=True)) for row in basis(nodes))
+    """The weights of the values at ``nodes``, from the moments M_0, M_1, ... (as many as there are nodes).
+
+    Raises:
+        ValueError: for two equal nodes, or another number of moments.
+    """
+    if len(set(nodes)) < len(nodes) or len(moments) != len(nodes):
+        raise ValueError(f"interpolation needs distinct nodes, and a moment for each, got {list(nodes)} and {len(moments)} moments")
+    found, last = list(moments), len(nodes) - 1
+    for k in range(last):
+        for i in range(last, k, -1):
+            found[i] = found[i] - nodes[k] * found[i - 1]
+    for k in range(last - 1, -1, -1):
+        for i in range(k + 1, last + 1):
+            found[i] = found[i] / (nodes[i] - nodes[i - k - 1])
+        for i in range(k, last):
+            found[i] = found[i] - found[i + 1]
+    return tuple(found)
