@@ -115,7 +115,9 @@ def test_a_recorded_number_is_kept_in_an_artifact_or_a_file(artifact):
     assert recorded("kept", 1.0, artifact=artifact) == 1.0
 
 
-@pytest.mark.parametrize("artifact", ["cifar11-facts", "benchmarks/results/never.json", "artifacts", "../claim.py", "/tests/test_claim.py"])
+@pytest.mark.parametrize(
+    "artifact", ["cifar11-facts", "benchmarks/results/never.json", "artifacts", "../claim.py", "/tests/test_claim.py"]
+)
 def test_an_artifact_that_is_not_there_is_refused_and_the_name_stays_free(artifact):
     with pytest.raises(ValueError, match=rf"^kept: artifact .* is none of {', '.join(wb.artifacts.available())}"):
         recorded("kept", 1.0, artifact=artifact)
