@@ -107,6 +107,11 @@ def per_sample(value: float | Tensor, x: Tensor) -> float | Tensor:
     return float(value)
 
 
+def at_least_single(x: Tensor) -> Tensor:
+    """float16 and bfloat16 as float32; anything else as it is."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
 def combine(pair: tuple, x: Tensor, out: Tensor) -> Tensor:
     """c_x * x + c_out * out for a pair of :func:`conversion`, in two passes over memory where they are floats."""
     c_x, c_out = per_sample(pair[0], x), per_sample(pair[1], x)

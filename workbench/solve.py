@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workbench.denoiser import Denoiser
+from workbench.denoiser import Denoiser, at_least_single
 from workbench.draws import Generators, check_generators, normal
 from workbench.schedules import Schedule
 from workbench.solution import Counted, Solution, check_state
@@ -57,15 +57,14 @@ def solve(
         ValueError, TypeError: for a bad state, grid, solver or generator, before the model is called.
     """
     solver = _checked_solver(solver)
-    if not isinstance(getattr(model, "schedule", None), Schedule):
-        raise TypeError(f"model must be a Denoiser (it carries its schedule), got {type(model).__name__}; see wb.NetworkDenoiser")
+    check_model(model)
     times = check_grid(grid, model.schedule, solver)
     check_state(x)
     if solver.stochastic:
         check_generators(generator, len(x), type(solver).__name__)
     counted = Counted(model)
     with torch.set_grad_enabled(differentiable and torch.is_grad_enabled()):
-        state = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        state = at_least_single(x)
         steps = _steps(counted, times, solver, state, generator)
         if progress:
             from tqdm.auto import tqdm
@@ -116,9 +115,20 @@ def _on_device(rows: Sequence[Any], x: Tensor) -> Sequence[Any]:
     return [row._replace(**{name: v.to(x) for name, v in row._asdict().items() if isinstance(v, Tensor)}) for row in rows]
 
 
-def _checked_solver(solver: Any) -> Solver:
+def check_model(model: Any) -> None:
+    """Raise TypeError unless ``model`` carries a schedule."""
+    if not isinstance(getattr(model, "schedule", None), Schedule):
+        raise TypeError(f"model must be a Denoiser (it carries its schedule), got {type(model).__name__}; see wb.NetworkDenoiser")
+
+
+def check_instance(solver: Any) -> None:
+    """Raise TypeError for a class in the place of a solver."""
     if isinstance(solver, type):
         raise TypeError(f"solver is the class {solver.__name__}; pass an instance: {solver.__name__}()")
+
+
+def _checked_solver(solver: Any) -> Solver:
+    check_instance(solver)
     if not (hasattr(solver, "plan") and hasattr(solver, "step")):
         raise TypeError(f"solver must have plan() and step(), got {type(solver).__name__}; choose one of wb.solvers.ALL")
     return solver

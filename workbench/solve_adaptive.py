@@ -8,10 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workbench.denoiser import Denoiser, per_sample
-from workbench.schedules import Schedule
+from workbench.denoiser import Denoiser, at_least_single, per_sample
 from workbench.solution import AdaptiveSolution, Counted, check_state
-from workbench.solve import check_grid
+from workbench.solve import check_grid, check_instance, check_model
 from workbench.solvers.dpm_solver_pairs import DPMSolver23, Pair
 from workbench.solvers.staged import Stage
 
@@ -64,13 +63,12 @@ def solve_adaptive(
     Paper: ``lu2022dpmsolver``; there the largest error of the batch decides for all.
     """
     solver = _checked(DPMSolver23() if solver is None else solver, rtol, atol, h0, safety, max_evaluations)
-    if not isinstance(getattr(model, "schedule", None), Schedule):
-        raise TypeError(f"model must be a Denoiser (it carries its schedule), got {type(model).__name__}; see wb.NetworkDenoiser")
+    check_model(model)
     start, stop = check_grid([start, stop], model.schedule, solver)
     check_state(x)
     counted, account = Counted(model), Account(len(x), max_evaluations)
     with torch.no_grad():
-        state = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        state = at_least_single(x)
         clock = torch.full((len(x),), start, dtype=torch.float64)
         path = [(clock, state)]
         rounds = _rounds(counted, solver, state, start, stop, (rtol, atol, h0, safety), account)
@@ -191,8 +189,7 @@ def _check_finite(error: Tensor, active: Tensor, t: Tensor, s: Tensor) -> None:
 
 
 def _checked(solver: Any, rtol: float, atol: float, h0: float, safety: float, max_evaluations: int) -> Pair:
-    if isinstance(solver, type):
-        raise TypeError(f"solver is the class {solver.__name__}; pass an instance: {solver.__name__}()")
+    check_instance(solver)
     if not isinstance(solver, Pair):
         raise TypeError(
             f"adaptive steps need a pair of orders, got {type(solver).__name__}; use wb.solvers.DPMSolver12() or DPMSolver23() "

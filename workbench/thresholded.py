@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workbench.denoiser import Denoiser, Time
+from workbench.denoiser import Denoiser, Time, at_least_single
 from workbench.schedules import Schedule
 
 
@@ -67,7 +67,7 @@ class Thresholded(Denoiser):
 
     def threshold(self, data: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
         """clip(data, -s, s) floor / s with one s per sample; half precision is computed in float32."""
-        wide = data.float() if data.dtype in (torch.float16, torch.bfloat16) else data
+        wide = at_least_single(data)
         if self.quantile is not None and data.numel():
             s = quantile(wide.flatten(1).abs(), self.quantile).clamp(min=self.floor, max=self.ceiling)
             factor = torch.full_like(s, self.floor) / s  # exactly 1 at s = floor

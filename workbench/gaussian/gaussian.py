@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workbench.denoiser import Time, per_sample
+from workbench.denoiser import Time, at_least_single, per_sample
 from workbench.draws import Generators, normal
 from workbench.gaussian.covariance import Covariance, LowRank, as_covariance, cast_weights, lasting
 from workbench.gaussian.estimate import fitted, mean_of
@@ -129,7 +129,7 @@ class GaussianDenoiser(Law):
         return make() if isinstance(t, Tensor) else self._remember((face, t, x.dtype, x.device), make)
 
     def _face(self, target: str, x: Tensor, t: float | Tensor) -> Tensor:
-        work = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        work = at_least_single(x)
         shift, weights = self._response(target, t, work)
         out = self.covariance.weigh(weights, self._centered(work, t).flatten(1)).view(x.shape)
         if isinstance(shift, Tensor) or shift != 0:
@@ -164,7 +164,7 @@ class GaussianDenoiser(Law):
                 raise ValueError("s is an empty grid; give one time, or at least one time in a sequence")
             return torch.stack([self.flow(x, t, float(one)) for one in s])
         s = float(s)
-        work = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        work = at_least_single(x)
 
         def make() -> Tensor:
             before, after = (

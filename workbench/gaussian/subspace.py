@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workbench.denoiser import Time, as_time
+from workbench.denoiser import Time, as_time, at_least_single
 from workbench.draws import Generators
 from workbench.gaussian.gaussian import GaussianDenoiser
 from workbench.gaussian.law import Law, wide
@@ -74,7 +74,7 @@ class SubspaceLaw(Law):
         return torch.addmm(flat, inner.to(flat) - flat @ basis, basis.T).view(x.shape)
 
     def _face(self, target: str, x: Tensor, t: float | Tensor) -> Tensor:
-        work = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        work = at_least_single(x)
         inner = self.inside.face(target, self.coordinates(work), t)
         return self._replace(work, self.outside.face(target, work, t), inner).to(x.dtype)
 

@@ -17,7 +17,6 @@ Book: ``solvers/stochastic``.  Software: ``crowson2022kdiffusion``.
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 from workbench.solvers.one_look import OneLook, Weights
 
@@ -45,13 +44,10 @@ class Ancestral(OneLook):
         """Whether any noise is drawn."""
         return self.eta > 0
 
-    def plan(self, schedule, grid) -> list[Weights]:
+    def weights(self, schedule, t, s) -> Weights:
         """The way down by the noise prediction, written with the data prediction, and the way up."""
-        times, rows = grid.tolist(), []
-        for t, s in pairwise(times):
-            ratio = math.exp(schedule.log_snr(t) - schedule.log_snr(s))  # rho_s / rho_t
-            up = min(1.0, self.eta * math.sqrt((1 - ratio) * (1 + ratio))) if self.eta else 0.0
-            down = ratio * math.sqrt((1 - up) * (1 + up))  # rho_down / rho_t; up counts in rho_s
-            alpha = schedule.alpha(s)
-            rows.append(Weights(t, alpha / schedule.alpha(t) * down, alpha * (1 - down), schedule.sigma(s) * up))
-        return rows
+        ratio = math.exp(schedule.log_snr(t) - schedule.log_snr(s))  # rho_s / rho_t
+        up = min(1.0, self.eta * math.sqrt((1 - ratio) * (1 + ratio))) if self.eta else 0.0
+        down = ratio * math.sqrt((1 - up) * (1 + up))  # rho_down / rho_t; up counts in rho_s
+        alpha = schedule.alpha(s)
+        return Weights(t, alpha / schedule.alpha(t) * down, alpha * (1 - down), schedule.sigma(s) * up)

@@ -13,7 +13,6 @@ Book: ``solvers/stochastic``.  Papers: ``xu2024infedit``; with a consistency mod
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 from workbench.solvers.one_look import OneLook, Weights
 
@@ -30,6 +29,6 @@ class DDCM(OneLook):
         """0: with the posterior mean, the limit of many steps is not the law of the data."""
         return 0
 
-    def plan(self, schedule, grid) -> list[Weights]:
+    def weights(self, schedule, t, s) -> Weights:
         """Nothing of the state, all of the prediction, all of the noise."""
-        return [Weights(t, 0.0, schedule.alpha(s), schedule.sigma(s)) for t, s in pairwise(grid.tolist())]
+        return Weights(t, 0.0, schedule.alpha(s), schedule.sigma(s))

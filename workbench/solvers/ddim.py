@@ -9,7 +9,6 @@ Book: ``foundations/following_the_flow_back``.  Paper: ``song2021ddim``.
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 from workbench.solvers.one_look import OneLook, Weights
 
@@ -37,19 +36,14 @@ class DDIM(OneLook):
         """Whether any noise is drawn."""
         return self.eta > 0
 
-    def plan(self, schedule, grid) -> list[Weights]:
-        """The three weights of every step."""
-        times, rows = grid.tolist(), []
-        for t, s in pairwise(times):
-            h = schedule.log_snr(s) - schedule.log_snr(t)
-            lost = self.eta**2 * math.expm1(-2 * h) if self.eta else 0.0  # minus the part of sigma_s^2 drawn afresh
-            kept = 0.5 * math.log1p(lost) if lost > -1 else -math.inf
-            rows.append(
-                Weights(
-                    t,
-                    x=schedule.sigma(s) / schedule.sigma(t) * math.exp(kept),
-                    data=-schedule.alpha(s) * math.expm1(kept - h),
-                    noise=schedule.sigma(s) * math.sqrt(-lost),
-                )
-            )
-        return rows
+    def weights(self, schedule, t, s) -> Weights:
+        """The three weights of a step."""
+        h = schedule.log_snr(s) - schedule.log_snr(t)
+        lost = self.eta**2 * math.expm1(-2 * h) if self.eta else 0.0  # minus the part of sigma_s^2 drawn afresh
+        kept = 0.5 * math.log1p(lost) if lost > -1 else -math.inf
+        return Weights(
+            t,
+            x=schedule.sigma(s) / schedule.sigma(t) * math.exp(kept),
+            data=-schedule.alpha(s) * math.expm1(kept - h),
+            noise=schedule.sigma(s) * math.sqrt(-lost),
+        )

@@ -9,7 +9,6 @@ In this form it is right on every schedule, flow matching included.  Paper: ``ho
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 from workbench.solvers.one_look import OneLook, Weights
@@ -34,13 +33,10 @@ class DDPM(OneLook):
         if self.variance not in ("small", "large"):
             raise ValueError(f"variance must be 'small' (posterior) or 'large' (forward), got {self.variance!r}")
 
-    def plan(self, schedule, grid) -> list[Weights]:
-        """The weights of x, data and noise of every step."""
-        times, rows = grid.tolist(), []
-        for t, s in pairwise(times):
-            h = schedule.log_snr(s) - schedule.log_snr(t)
-            fresh = -math.expm1(-2 * h)
-            scale = schedule.sigma(s if self.variance == "small" else t)
-            x = schedule.sigma(s) / schedule.sigma(t) * math.exp(-h)
-            rows.append(Weights(t, x=x, data=schedule.alpha(s) * fresh, noise=scale * math.sqrt(fresh)))
-        return rows
+    def weights(self, schedule, t, s) -> Weights:
+        """The weights of x, data and noise of a step."""
+        h = schedule.log_snr(s) - schedule.log_snr(t)
+        fresh = -math.expm1(-2 * h)
+        scale = schedule.sigma(s if self.variance == "small" else t)
+        x = schedule.sigma(s) / schedule.sigma(t) * math.exp(-h)
+        return Weights(t, x=x, data=schedule.alpha(s) * fresh, noise=scale * math.sqrt(fresh))

@@ -1,9 +1,12 @@
 """The step that DDIM and DDPM share: one look at the model, then a weighted sum of state, data prediction and fresh noise."""
 
+from abc import abstractmethod
+from itertools import pairwise
 from typing import NamedTuple
 
 from torch import Tensor
 
+from workbench.schedules import Schedule
 from workbench.solvers.base import Solver
 
 
@@ -17,10 +20,18 @@ class Weights(NamedTuple):
 
 
 class OneLook(Solver):
-    """First-order solvers with one evaluation a step; a subclass plans the :class:`Weights`."""
+    """First-order solvers with one evaluation a step; a subclass says how they are weighed."""
 
     order = 1
     evaluations_per_step = 1
+
+    @abstractmethod
+    def weights(self, schedule: Schedule, t: float, s: float) -> Weights:
+        """The step from t to s."""
+
+    def plan(self, schedule, grid) -> list[Weights]:
+        """The weights of all steps."""
+        return [self.weights(schedule, t, s) for t, s in pairwise(grid.tolist())]
 
     def step(self, model, x: Tensor, row: Weights, memory, draw) -> tuple[Tensor, None]:
         """Two multiply-adds, and one more where noise is drawn."""
