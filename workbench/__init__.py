@@ -11,7 +11,8 @@ from workbench.cite import cite
 from workbench.claim import claim, quoted, recorded
 from workbench.denoiser import Denoiser
 from workbench.guided import Guided
-from workbench.network import EDMDenoiser, NetworkDenoiser, from_diffusers
+from workbench.network import NetworkDenoiser, from_diffusers
+from workbench.preconditioned import EDMDenoiser, Preconditioned
 from workbench.rescheduled import Rescheduled
 from workbench.scoreboard import scoreboard
 from workbench.solution import Solution
@@ -21,13 +22,14 @@ from workbench.thresholded import Thresholded
 
 __version__ = "0.1.0"
 
-_LATER = ("artifacts", "characters", "checks", "data", "gaussian", "metrics", "plots", "symbolic")
+_LATER = ("artifacts", "characters", "checks", "data", "gaussian", "metrics", "nets", "plots", "symbolic")
 
 __all__ = [
     "Denoiser",
     "EDMDenoiser",
     "Guided",
     "NetworkDenoiser",
+    "Preconditioned",
     "Rescheduled",
     "Solution",
     "Thresholded",
@@ -49,7 +51,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from workbench import artifacts, characters, checks, data, gaussian, metrics, plots, symbolic  # noqa: F401
+    from workbench import artifacts, characters, checks, data, gaussian, metrics, nets, plots, symbolic  # noqa: F401
 
 
 def __getattr__(name: str):

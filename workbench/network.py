@@ -1,6 +1,5 @@
-"""Trained networks as denoisers: plain, preconditioned as in EDM, or borrowed from Hugging Face diffusers."""
+"""Trained networks as denoisers: plain, or borrowed from Hugging Face diffusers."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,11 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workbench.denoiser import Denoiser, Time, as_time, check_predicts, per_sample
-from workbench.schedules import VE, DiscreteVP, Rectified, Schedule
+from workbench.denoiser import Denoiser, Time, as_time, check_predicts
+from workbench.schedules import DiscreteVP, Rectified, Schedule
 
 
-def _network_times(value: float | Tensor, x: Tensor) -> Tensor:
+def network_times(value: float | Tensor, x: Tensor) -> Tensor:
     """The (batch,) tensor of times that networks expect, in the dtype of x, but at least float32: bfloat16 turns 501 into 500."""
     dtype = torch.promote_types(x.dtype, torch.float32)
     if isinstance(value, Tensor):
@@ -21,7 +20,7 @@ def _network_times(value: float | Tensor, x: Tensor) -> Tensor:
     return torch.full((len(x),), value, dtype=dtype, device=x.device)
 
 
-def _checked(out: Any, x: Tensor, net: Any) -> Tensor:
+def checked_output(out: Any, x: Tensor, net: Any) -> Tensor:
     if not isinstance(out, Tensor):
         raise TypeError(
             f"{type(net).__name__} returned {type(out).__name__}; a network must return one tensor shaped as x: "
@@ -66,64 +65,9 @@ class NetworkDenoiser(Denoiser):
     def predict(self, x: Tensor, t: Time) -> Tensor:
         """Call the network."""
         t = as_time(t, len(x))
-        times = _network_times(t if self.time is None else self.time(t), x)
+        times = network_times(t if self.time is None else self.time(t), x)
         out = self.net(x, times) if self.condition is None else self.net(x, times, self.condition)
-        return _checked(out, x, self.net)
-
-
-@dataclass(frozen=True)
-class EDMDenoiser(Denoiser):
-    """EDM's preconditioning around a raw network F, on any schedule.
-
-    With rho = sigma / alpha and y = x / alpha,
-
-        data = c_skip y + c_out F(c_in y, log(rho) / 4),   c_skip = s^2 / (rho^2 + s^2),  c_out = rho s / sqrt(rho^2 + s^2),
-        c_in = 1 / sqrt(rho^2 + s^2),
-
-    so that F sees unit variance and predicts a target of unit variance when the data's standard deviation is s.  Written in x, no
-    factor diverges where alpha = 0.  With F = 0 it is exactly the denoiser of N(0, s^2 I).  Paper: ``karras2022edm``.
-
-    Args:
-        net: F(x, times[, condition]), times being log(rho) / 4 of shape (batch,) (at alpha = 0: its value at
-            ``schedule.t_first``).
-        sigma_data: s, the standard deviation of the data (0.5 for images in [-1, 1]).
-
-    Raises:
-        ValueError: for sigma_data that is not positive, or an output not shaped as x.
-    """
-
-    net: Callable[..., Tensor]
-    sigma_data: float = 0.5
-    schedule: Schedule = VE()
-    condition: Any = None
-    predicts = "data"
-    paper = "karras2022edm"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.sigma_data < math.inf:
-            raise ValueError(f"sigma_data must be positive, got {self.sigma_data}")
-
-    def given(self, condition: Any) -> "EDMDenoiser":
-        """The same network with its third argument bound."""
-        return replace(self, condition=condition)
-
-    def predict(self, x: Tensor, t: Time) -> Tensor:
-        """c_skip y + c_out F(c_in y, c_noise)."""
-        t = as_time(t, len(x))
-        alpha, sigma, s = self.schedule.alpha(t), self.schedule.sigma(t), self.sigma_data
-        norm = sigma * sigma + (alpha * s) ** 2
-        root = norm.sqrt() if isinstance(norm, Tensor) else math.sqrt(norm)
-        times = _network_times(self._clock(t), x)
-        scaled = x * per_sample(1 / root, x)
-        out = self.net(scaled, times) if self.condition is None else self.net(scaled, times, self.condition)
-        return per_sample(s * s * alpha / norm, x) * x + per_sample(s * sigma / root, x) * _checked(out, x, self.net)
-
-    def _clock(self, t: float | Tensor) -> float | Tensor:
-        """log(rho) / 4, and at alpha = 0, where that is infinite, its value at t_first: a network cannot digest infinity."""
-        lam = self.schedule.log_snr(t)
-        if isinstance(lam, Tensor):
-            return -0.25 * torch.where(lam == -math.inf, self.schedule.log_snr(self.schedule.t_first), lam)
-        return -0.25 * (self.schedule.log_snr(self.schedule.t_first) if lam == -math.inf else lam)
+        return checked_output(out, x, self.net)
 
 
 def from_diffusers(unet: Any, scheduler: Any) -> NetworkDenoiser:

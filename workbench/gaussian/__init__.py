@@ -7,6 +7,7 @@ from workbench.gaussian.empirical import EmpiricalDenoiser
 from workbench.gaussian.gaussian import GaussianDenoiser
 from workbench.gaussian.law import Law
 from workbench.gaussian.mixture import MixtureDenoiser
+from workbench.gaussian.preconditioned import GaussianPreconditioned
 from workbench.gaussian.subspace import SubspaceLaw
 from workbench.gaussian.teleport import explained_variance, teleport
 
@@ -17,6 +18,7 @@ __all__ = [
     "Diagonal",
     "EmpiricalDenoiser",
     "GaussianDenoiser",
+    "GaussianPreconditioned",
     "Law",
     "LowRank",
     "MixtureDenoiser",
