@@ -1,5 +1,6 @@
 """Networks small enough for one CPU, and how they are trained: each network is a function of its seed."""
 
+from workbench.nets.dit import DiT
 from workbench.nets.fit import fit
 from workbench.nets.mlp import MLP
 from workbench.nets.training.flow_matching import FlowMatching, UniformTimes
@@ -7,4 +8,4 @@ from workbench.nets.training.levels import LogNormal
 from workbench.nets.training.objective import Denoising
 from workbench.nets.unet import UNet
 
-__all__ = ["MLP", "Denoising", "FlowMatching", "LogNormal", "UNet", "UniformTimes", "fit"]
+__all__ = ["MLP", "Denoising", "DiT", "FlowMatching", "LogNormal", "UNet", "UniformTimes", "fit"]
