@@ -57,5 +57,7 @@ def label_rows(labels: Tensor | int | None, classes: int | None, batch: int, dev
     if rows.shape != (batch,):
         raise ValueError(f"got labels of shape {tuple(rows.shape)} for {batch} samples; give one label, or one for each")
     if batch and not 0 <= int(rows.min()) <= int(rows.max()) <= classes:
-        raise ValueError(f"labels must be 0 to {classes - 1} (or {classes} for no class), got {int(rows.min())} to {int(rows.max())}")
+        raise ValueError(
+            f"labels must be 0 to {classes - 1} (or {classes} for no class), got {int(rows.min())} to {int(rows.max())}"
+        )
     return rows

@@ -72,7 +72,9 @@ def read(place: str | os.PathLike[str] | None, held_out: int = HELD_OUT) -> Pict
         found = {name: (str(value.dtype), tuple(value.shape)) for name, value in tensors.items()}
         raise ValueError(f"{path} holds {found}; it needs 'images', uint8 of shape (n, channels, side, side) with n >= 10")
     if labels is not None and (labels.dtype != torch.int64 or labels.shape != (len(images),) or int(labels.min()) < 0):
-        raise ValueError(f"labels in {path} are {labels.dtype} of shape {tuple(labels.shape)}; they need to be int64, one an image, >= 0")
+        raise ValueError(
+            f"labels in {path} are {labels.dtype} of shape {tuple(labels.shape)}; they need to be int64, one an image, >= 0"
+        )
     held = min(held_out, len(images) // 5)
     split = [None, None] if labels is None else [labels[:-held], labels[-held:]]
     classes = None if labels is None else int(labels.max()) + 1

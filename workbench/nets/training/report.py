@@ -147,5 +147,3 @@ def model_parameters(model: Any) -> Iterable[Tensor]:
     """The parameters of the network inside a model, if it holds one, as an iterator."""
     net = getattr(model, "net", None)
     return iter(net.parameters()) if isinstance(net, torch.nn.Module) else iter(())
-
-
