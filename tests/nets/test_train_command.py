@@ -35,6 +35,12 @@ def whole(data, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch, whole):
+    """Sheets of samples take longer than these runs themselves; ``whole`` has drawn its own."""
+    monkeypatch.setattr(run_module.Report, "draw", lambda *args: None)
+
+
 def start(*command, **environment):
     path = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
