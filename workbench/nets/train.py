@@ -15,8 +15,9 @@ A run is made longer by --resume with more --steps, and may be given another --s
 would have been the same: always with a constant rate, and with "stable" until its decay begins.  So a constant run cools down by
   python -m workbench.nets.train --out RUN --resume --steps 60000 --schedule stable --tail 0.2
 
-Several devices: accelerate launch --num_processes 4 -m workbench.nets.train --out RUN (needs the extra [train]).  The batch is
-shared out among them, and the run is the same as that of one process, up to the order of sums.
+Several GPUs: accelerate launch --multi_gpu --num_processes 4 -m workbench.nets.train --out RUN (needs the extra [train]); several
+processes on CPUs: torchrun --nproc_per_node 2 -m workbench.nets.train --cpu --out RUN.  The batch is shared out among them, and the
+run is that of one process, up to the order of sums.
 """
 
 import argparse

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from workbench.artifacts.command_line import images_sha256
 from workbench.artifacts.networks import pack
 from workbench.denoiser import Denoiser
@@ -59,16 +57,15 @@ def train(what: Experiment, settings: Settings, run: Run) -> Denoiser:
         ValueError: for a folder with a checkpoint that is not to be resumed, or that is of another run; before any work.
         NonFiniteLoss: when training breaks down; the last good checkpoint is left as it is.
     """
-    processes = launched()
+    processes = launched(run.cpu)
     processes.share(settings.batch)
-    device = torch.device("cpu") if run.cpu else processes.device()
-    check_precision(settings.precision, device)
+    check_precision(settings.precision, processes.device)
     path = run.folder / "checkpoint.pt"
     if path.exists() and not run.resume:
         raise ValueError(f"{path} is there already; pass --resume to go on with it, or another folder")
     pictures = read(run.data)
     described = describe(what, settings, pictures)
-    trainer = _trainer(what, settings, pictures, processes, device)
+    trainer = _trainer(what, settings, pictures, processes)
     if path.exists():
         trainer.restore(_continuable(path, settings, described))
     if processes.main:
@@ -77,11 +74,12 @@ def train(what: Experiment, settings: Settings, run: Run) -> Denoiser:
     else:
         for _ in trainer.run():
             pass
+    processes.close()
     return trainer.averaged
 
 
-def _trainer(what: Experiment, settings: Settings, pictures: Pictures, processes: Alone, device: torch.device) -> Trainer:
-    model = what.build(pictures, settings.seed, device)
+def _trainer(what: Experiment, settings: Settings, pictures: Pictures, processes: Alone) -> Trainer:
+    model = what.build(pictures, settings.seed, processes.device)
     classes = {} if pictures.classes is None else {"classes": pictures.classes}
     batches = Batches(pictures.images, pictures.labels, settings.batch, settings.seed, drop=what.drop, flips=what.flips, **classes)
     return Trainer(model, batches, what.objective(), settings, processes)
