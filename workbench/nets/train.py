@@ -2,7 +2,7 @@
 
 The network, its optimizer and an average of its weights are kept in RUN/checkpoint.pt, replaced as a whole every --save-every steps.
 After an interruption of any kind, kill -9 and power cuts included, the same command with --resume goes on and ends with the very
-weights it would have ended with.  Beside it:
+weights it would have ended with (on the same machine, with as many threads and the same versions).  Beside it:
 
   steps.jsonl        loss, gradient norms and learning rate of every step
   validation.jsonl   error on held-out pictures at eight noise levels, beside that of the Gaussian law
@@ -103,6 +103,8 @@ def main(argv: list[str] | None = None) -> None:
         job.go()
     except (NonFiniteLoss, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; the same command with --resume goes on from {o.out}/checkpoint.pt")
 
 
 def _schedule(o: argparse.Namespace) -> rates.Rate:
