@@ -26,7 +26,7 @@ def noisy(images, schedule, t, rng, n=3):
 def written_out(images, schedule, side, equivariant, padding, x, t):
     """Pixel by pixel and patch by patch; pixels outside of the image are None, and alike only to one another."""
     alpha, sigma = schedule.alpha(t), schedule.sigma(t)
-    (_, channels, height, width), reach = images.shape, side // 2
+    height, width, reach = *images.shape[2:], side // 2
 
     def patch(image, i, j):
         seen = []
