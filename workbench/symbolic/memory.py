@@ -44,8 +44,8 @@ STATEMENTS = (
     ),
     Statement(
         "best-constant-rule",
-        sp.solve(sp.diff(loss, center), center)[0],
-        rule,
+        loss,
+        (weight_a + weight_b) * (center - rule) ** 2 + weight_a * weight_b / (weight_a + weight_b) * (color_a - color_b) ** 2,
         note="Among rules that must give one answer to several cases the weighted mean of the cases is best.",
     ),
     Statement(
