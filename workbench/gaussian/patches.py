@@ -16,7 +16,7 @@ from workbench.gaussian.law import check_schedule
 from workbench.gaussian.windows import Windows, windows
 from workbench.schedules import Schedule
 
-_CHUNK_BYTES = 2**25
+_CHUNK_BYTES = 2**24
 
 
 class Origins(NamedTuple):
