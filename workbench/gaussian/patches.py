@@ -53,7 +53,7 @@ class PatchDenoiser(Denoiser):
         patch: the side of the square patch, odd; or a function from the noise level rho = sigma / alpha to it.
         equivariant: whether the pool is that of all places.
         padding: "circular" or "zeros".
-        dtype: of the arithmetic; float32 takes half the time, and is good for rho >= 0.05 on images in [-1, 1].
+        dtype: of the arithmetic; float32 takes half the time, and on images in [-1, 1] errs by less than 1e-3 down to rho = 0.02.
 
     Raises:
         TypeError: for data of another dtype.
