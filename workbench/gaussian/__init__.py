@@ -7,6 +7,7 @@ from workbench.gaussian.empirical import EmpiricalDenoiser
 from workbench.gaussian.gaussian import GaussianDenoiser
 from workbench.gaussian.law import Law
 from workbench.gaussian.mixture import MixtureDenoiser
+from workbench.gaussian.patches import PatchDenoiser
 from workbench.gaussian.preconditioned import GaussianPreconditioned
 from workbench.gaussian.subspace import SubspaceLaw
 from workbench.gaussian.teleport import explained_variance, teleport
@@ -22,6 +23,7 @@ __all__ = [
     "Law",
     "LowRank",
     "MixtureDenoiser",
+    "PatchDenoiser",
     "SubspaceLaw",
     "estimate",
     "explained_variance",

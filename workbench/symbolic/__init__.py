@@ -10,6 +10,7 @@ from workbench.symbolic import (
     flow,
     gaussian,
     guidance,
+    memory,
     multistep,
     numerics,
     predictor_corrector,
@@ -32,6 +33,7 @@ TOPICS = (
     guidance,
     stochastic,
     numerics,
+    memory,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -55,6 +57,7 @@ __all__ = [
     "flow",
     "gaussian",
     "guidance",
+    "memory",
     "multistep",
     "numerics",
     "predictor_corrector",
