@@ -73,7 +73,11 @@ def train(
     net.patches.requires_grad_(False)
     loss_of = nn.CrossEntropyLoss(label_smoothing=settings.smoothing)
     optimizer = torch.optim.SGD(
-        [p for p in net.parameters() if p.requires_grad], settings.rate, settings.momentum, weight_decay=settings.decay, nesterov=True
+        [p for p in net.parameters() if p.requires_grad],
+        settings.rate,
+        settings.momentum,
+        weight_decay=settings.decay,
+        nesterov=True,
     )
     history: list[dict[str, float]] = []
     if out is not None and out.exists():
@@ -99,7 +103,10 @@ def train(
         history.append({"loss": total, "accuracy": accuracy(net, test_set.images, test_set.labels), "seconds": seconds})
         print(f"epoch {epoch + 1}: " + ", ".join(f"{key} {value:.4g}" for key, value in history[-1].items()), flush=True)
         if out is not None:
-            _save(out, {"settings": asdict(settings), "net": net.state_dict(), "optimizer": optimizer.state_dict(), "history": history})
+            _save(
+                out,
+                {"settings": asdict(settings), "net": net.state_dict(), "optimizer": optimizer.state_dict(), "history": history},
+            )
     return net.eval().requires_grad_(False), history
 
 
