@@ -22,6 +22,7 @@ from workbench.data.cifar import Cifar10, to_floats
 from workbench.metrics.frechet import FeatureStatistics, frechet_bias, frechet_distance
 from workbench.nets.classifier import Classifier
 from workbench.nets.train_classifier import accuracy
+from workbench.nets.training import checkpoint
 
 NAME = "cifar10-classifier"
 FEATURES = "cifar10-features"
@@ -33,7 +34,7 @@ def build(
     """Write both artifacts to ``folder`` and return their manifest entries; ``checkpoint`` is what the training command saved."""
     settings, history = checkpoint["settings"], checkpoint["history"]
     net = Classifier(settings["widths"], len(train.classes), generator=torch.Generator())
-    net.load_state_dict(checkpoint["net"])
+    net.load_state_dict(state["net"])
     content = networks.pack(net, classes=list(train.classes))
     net = networks.unpack(content)[0]
     sha256, right = images_sha256(train.images), accuracy(net, test.images, test.labels)
@@ -97,7 +98,7 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     train, test = (data.cifar10(split, options.data) for split in ("train", "test"))
     with torch.inference_mode():
-        entries = build(train, test, torch.load(options.checkpoint, weights_only=True), options.out, options.source)
+        entries = build(train, test, options.checkpoint, options.out, options.source)
     for entry in entries:
         print(f"wrote {options.out / entry['file']}: {entry['bytes']:,} bytes, {entry['measured']['words']}")
 

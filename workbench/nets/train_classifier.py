@@ -1,15 +1,13 @@
 """Train the classifier: ``python -m workbench.nets.train_classifier --data FOLDER --out FILE``.
 
 Ten epochs on one core in float32: about 20 minutes.  The run is a function of its options: an interrupted one goes on from
-``FILE``, which is replaced at every epoch by one rename, and ends at the same weights as one that was not interrupted.
+``FILE``, which is replaced after every epoch, and ends at the same weights as one that was not interrupted.
 """
 
 import argparse
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +15,7 @@ from torch import Tensor, nn
 from workbench import data
 from workbench.data.cifar import Cifar10, to_floats
 from workbench.nets.classifier import Classifier
+from workbench.nets.training import checkpoint
 from workbench.nets.training.batches import generator_of
 from workbench.nets.training.crops import crops
 
@@ -118,17 +117,10 @@ def accuracy(net: Classifier, images: Tensor, labels: Tensor, batch: int = 500) 
     return (torch.cat(guesses) == labels).double().mean().item()
 
 
-def _save(out: Path, state: dict[str, Any]) -> None:
-    """Write beside ``out`` and rename: whoever reads finds the old file or the new one, never half of one."""
-    temporary = out.with_suffix(f".{os.getpid()}.part")
-    torch.save(state, temporary)
-    os.replace(temporary, out)
-
-
 def _restore(out: Path, net: nn.Module, optimizer: torch.optim.Optimizer, settings: Settings) -> list[dict[str, float]]:
-    state = torch.load(out, weights_only=True)
-    if state["settings"] != asdict(settings):
-        raise ValueError(f"{out} holds a run with {state['settings']}, not {asdict(settings)}; give another --out")
+    state, stored, _ = checkpoint.load(out)
+    if differences := checkpoint.differences(stored, asdict(settings)):
+        raise ValueError(f"{out} holds another run; give another --out. {'; '.join(differences)}")
     net.load_state_dict(state["net"])
     optimizer.load_state_dict(state["optimizer"])
     return state["history"]
