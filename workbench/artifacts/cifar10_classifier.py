@@ -28,11 +28,10 @@ NAME = "cifar10-classifier"
 FEATURES = "cifar10-features"
 
 
-def build(
-    train: Cifar10, test: Cifar10, checkpoint: dict[str, Any], folder: Path, source: str
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write both artifacts to ``folder`` and return their manifest entries; ``checkpoint`` is what the training command saved."""
-    settings, history = checkpoint["settings"], checkpoint["history"]
+def build(train: Cifar10, test: Cifar10, run: Path, folder: Path, source: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Write both artifacts to ``folder`` and return their manifest entries; ``run`` is the file that the training command saved."""
+    state, settings, _ = checkpoint.load(run)
+    history = state["history"]
     net = Classifier(settings["widths"], len(train.classes), generator=torch.Generator())
     net.load_state_dict(state["net"])
     content = networks.pack(net, classes=list(train.classes))
