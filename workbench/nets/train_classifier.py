@@ -102,10 +102,8 @@ def train(
         history.append({"loss": total, "accuracy": accuracy(net, test_set.images, test_set.labels), "seconds": seconds})
         print(f"epoch {epoch + 1}: " + ", ".join(f"{key} {value:.4g}" for key, value in history[-1].items()), flush=True)
         if out is not None:
-            _save(
-                out,
-                {"settings": asdict(settings), "net": net.state_dict(), "optimizer": optimizer.state_dict(), "history": history},
-            )
+            state = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "history": history}
+            checkpoint.save(out, state, asdict(settings))
     return net.eval().requires_grad_(False), history
 
 

@@ -5,6 +5,7 @@
 
 from workbench.symbolic import (
     adams,
+    comparing,
     exponential,
     faces,
     flow,
@@ -32,6 +33,7 @@ TOPICS = (
     guidance,
     stochastic,
     numerics,
+    comparing,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -50,6 +52,7 @@ __all__ = [
     "ALL",
     "Statement",
     "adams",
+    "comparing",
     "exponential",
     "faces",
     "flow",
