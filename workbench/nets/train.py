@@ -15,8 +15,9 @@ A run is made longer by --resume with more --steps, and may be given another --s
 would have been the same: always with a constant rate, and with "stable" until its decay begins.  So a constant run cools down by
   python -m workbench.nets.train --out RUN --resume --steps 60000 --schedule stable --tail 0.2
 
-Several devices: accelerate launch --num_processes 4 -m workbench.nets.train --out RUN (needs the extra [train]).  The batch is
-shared out among them, and the run is the same as that of one process, up to the order of sums.
+Several GPUs: accelerate launch --multi_gpu --num_processes 4 -m workbench.nets.train --out RUN (needs the extra [train]); several
+processes on CPUs: torchrun --nproc_per_node 2 -m workbench.nets.train --cpu --out RUN.  The batch is shared out among them, and the
+run is that of one process, up to the order of sums.
 """
 
 import argparse
@@ -28,8 +29,9 @@ from pathlib import Path
 from workbench.nets.training import experiment, rates
 from workbench.nets.training.experiment import Experiment
 from workbench.nets.training.refined import Refined
-from workbench.nets.training.run import Run, train
+from workbench.nets.training.run import Run, prepare
 from workbench.nets.training.settings import PRECISIONS, Settings
+from workbench.nets.training.trainer import NonFiniteLoss
 
 SCHEDULES = {
     "constant": rates.Constant,
@@ -94,8 +96,12 @@ def main(argv: list[str] | None = None) -> None:
         names = ("model", "network", "widths", "blocks", "width", "depth", "rank", "mean", "std", "drop")
         what = Experiment(**{name: getattr(o, name) for name in names}, flips=not o.no_flips)
         run = Run(o.out, o.data, o.resume, o.save_every, o.report_every, o.snapshots, o.cpu)
-        train(what, settings, run)
-    except (ValueError, TypeError, ArithmeticError, OSError, ImportError) as error:
+        job = prepare(what, settings, run)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+    try:
+        job.go()
+    except (NonFiniteLoss, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 
 
