@@ -1,5 +1,6 @@
 """Networks small enough for one CPU, and how they are trained: each network is a function of its seed."""
 
+from workbench.nets.classifier import Classifier
 from workbench.nets.dit import DiT
 from workbench.nets.fit import fit
 from workbench.nets.mlp import MLP
@@ -9,4 +10,4 @@ from workbench.nets.training.levels import LogNormal
 from workbench.nets.training.objective import Denoising
 from workbench.nets.unet import UNet
 
-__all__ = ["MLP", "Denoising", "DiT", "FlowMatching", "LogNormal", "UNet", "UniformTimes", "fit", "rates"]
+__all__ = ["MLP", "Classifier", "Denoising", "DiT", "FlowMatching", "LogNormal", "UNet", "UniformTimes", "fit", "rates"]

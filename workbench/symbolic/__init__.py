@@ -5,6 +5,7 @@
 
 from workbench.symbolic import (
     adams,
+    comparing,
     exponential,
     faces,
     flow,
@@ -23,6 +24,7 @@ from workbench.symbolic.statements import Statement
 TOPICS = (
     faces,
     gaussian,
+    comparing,
     schedules,
     flow,
     steps,
@@ -32,8 +34,8 @@ TOPICS = (
     predictor_corrector,
     guidance,
     stochastic,
-    numerics,
     memory,
+    numerics,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -52,6 +54,7 @@ __all__ = [
     "ALL",
     "Statement",
     "adams",
+    "comparing",
     "exponential",
     "faces",
     "flow",
