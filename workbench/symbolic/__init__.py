@@ -7,6 +7,7 @@ from workbench.symbolic import (
     adams,
     exponential,
     faces,
+    far_field,
     flow,
     gaussian,
     guidance,
@@ -22,6 +23,7 @@ from workbench.symbolic.statements import Statement
 TOPICS = (
     faces,
     gaussian,
+    far_field,
     schedules,
     flow,
     steps,
@@ -52,6 +54,7 @@ __all__ = [
     "adams",
     "exponential",
     "faces",
+    "far_field",
     "flow",
     "gaussian",
     "guidance",
