@@ -21,9 +21,7 @@ class FarField(NamedTuple):
         return self.skewness + self.kurtosis
 
 
-def far_field(
-    law: GaussianDenoiser, x0: Float[Tensor, "samples *shape"], t: float | int, *, whole: bool = False
-) -> FarField:
+def far_field(law: GaussianDenoiser, x0: Float[Tensor, "samples *shape"], t: float | int, *, whole: bool = False) -> FarField:
     r"""How much of the score of the data's law the Gaussian with its mean and covariance leaves unexplained at high noise.
 
     With rho = sigma / alpha and kappa_n the n-th cumulant tensor of the data, to leading order in 1 / rho

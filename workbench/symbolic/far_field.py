@@ -68,9 +68,15 @@ STATEMENTS = (
         (k2 - guess) * hermite[2] / 2,
         note="A law with a wrong variance already differs at the second power of 1 / sigma.",
     ),
-    Statement("cost-of-a-wrong-variance", cost(2, k2), k2**2, note="Mean square of the score's error for a variance off by kappa_2."),
-    Statement("cost-of-skewness", cost(3, k3), k3**2 / 2, note="Mean square of the score that a missed third cumulant leaves over."),
-    Statement("cost-of-kurtosis", cost(4, k4), k4**2 / 6, note="Mean square of the score that a missed fourth cumulant leaves over."),
+    Statement(
+        "cost-of-a-wrong-variance", cost(2, k2), k2**2, note="Mean square of the score's error for a variance off by kappa_2."
+    ),
+    Statement(
+        "cost-of-skewness", cost(3, k3), k3**2 / 2, note="Mean square of the score that a missed third cumulant leaves over."
+    ),
+    Statement(
+        "cost-of-kurtosis", cost(4, k4), k4**2 / 6, note="Mean square of the score that a missed fourth cumulant leaves over."
+    ),
     Statement(
         "isotropic-baseline",
         (1 / (variance + sigma**2) - 1 / (guess + sigma**2)) ** 2 * (variance + sigma**2),
