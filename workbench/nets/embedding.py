@@ -1,10 +1,13 @@
 """What a network is told besides the picture: the time, as waves of many lengths, and perhaps a class."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+
+Labels = Tensor | Sequence[int] | int | None
 
 
 def waves(times: Float[Tensor, "batch"], width: int, longest: float = 100.0) -> Float[Tensor, "batch width"]:
@@ -32,7 +35,7 @@ class Conditioning(nn.Module):
         self.time = nn.Sequential(nn.Linear(self.features, width), nn.SiLU(), nn.Linear(width, width))
         self.label = None if classes is None else nn.Embedding(classes + 1, width)
 
-    def forward(self, times: Float[Tensor, "batch"], labels: Int64[Tensor, "batch"] | int | None) -> Float[Tensor, "batch width"]:
+    def forward(self, times: Float[Tensor, "batch"], labels: Labels) -> Float[Tensor, "batch width"]:
         """The vector of each sample; ``labels`` None is no class, an int the same class for all."""
         emb = self.time(waves(times, self.features))
         if self.label is None:
@@ -42,7 +45,7 @@ class Conditioning(nn.Module):
             emb = emb + self.label(self.rows(labels, len(times), times.device))
         return nn.functional.silu(emb)
 
-    def rows(self, labels: Tensor | int | None, batch: int, device: torch.device) -> Int64[Tensor, "batch"]:
+    def rows(self, labels: Labels, batch: int, device: torch.device) -> Int64[Tensor, "batch"]:
         """Rows of the table of classes.
 
         Raises:
