@@ -8,6 +8,7 @@ from workbench.gaussian.far_field import FarField, far_field
 from workbench.gaussian.gaussian import GaussianDenoiser
 from workbench.gaussian.law import Law
 from workbench.gaussian.mixture import MixtureDenoiser
+from workbench.gaussian.patches import PatchDenoiser
 from workbench.gaussian.preconditioned import GaussianPreconditioned
 from workbench.gaussian.safe_skip import SafeSkip, safe_skip, skip_errors
 from workbench.gaussian.subspace import SubspaceLaw
@@ -25,6 +26,7 @@ __all__ = [
     "Law",
     "LowRank",
     "MixtureDenoiser",
+    "PatchDenoiser",
     "SafeSkip",
     "SubspaceLaw",
     "estimate",
