@@ -8,6 +8,7 @@ from workbench.symbolic import (
     comparing,
     exponential,
     faces,
+    far_field,
     flow,
     gaussian,
     guidance,
@@ -34,6 +35,7 @@ TOPICS = (
     predictor_corrector,
     guidance,
     stochastic,
+    far_field,
     memory,
     numerics,
 )
@@ -57,6 +59,7 @@ __all__ = [
     "comparing",
     "exponential",
     "faces",
+    "far_field",
     "flow",
     "gaussian",
     "guidance",
