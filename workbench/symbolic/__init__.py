@@ -12,10 +12,12 @@ from workbench.symbolic import (
     guidance,
     multistep,
     numerics,
+    preconditioning,
     predictor_corrector,
     schedules,
     steps,
     stochastic,
+    training,
 )
 from workbench.symbolic.statements import Statement
 
@@ -32,6 +34,8 @@ TOPICS = (
     guidance,
     stochastic,
     numerics,
+    training,
+    preconditioning,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -57,9 +61,11 @@ __all__ = [
     "guidance",
     "multistep",
     "numerics",
+    "preconditioning",
     "predictor_corrector",
     "schedules",
     "statement",
     "steps",
     "stochastic",
+    "training",
 ]
