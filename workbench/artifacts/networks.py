@@ -1,0 +1,124 @@
+"""Networks as files: weights in 16 bits (or 8, for checkpoints on the way), with everything needed to build the network again.
+
+A file is safetensors; its header holds the network's class and settings, and for a denoiser how it is preconditioned.  So a file
+explains itself, and nothing is executed to read it.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from workbench.artifacts.manifest import ArtifactError
+from workbench.denoiser import Denoiser
+
+_LARGEST = torch.finfo(torch.float16).max
+
+
+def pack(net: nn.Module, **about: Any) -> bytes:
+    """Return ``net`` as safetensors: floating-point weights in float16, ``about`` and ``net.settings`` in the header.
+
+    Raises:
+        ValueError: for weights that float16 cannot hold.
+    """
+    return save({name: _half(name, value) for name, value in net.state_dict().items()}, _header(net, about))
+
+
+def pack_history(nets: Mapping[int, nn.Module], **about: Any) -> bytes:
+    """Return several states of one network, by the number of images they had seen: matrices in 8 bits with a scale for each row."""
+    tensors: dict[str, Tensor] = {}
+    for images, net in nets.items():
+        for name, value in net.state_dict().items():
+            if value.is_floating_point() and value.ndim > 1:
+                scale = value.flatten(1).abs().amax(1).clamp(min=1e-30) / 127
+                rows = scale.view(-1, *[1] * (value.ndim - 1))
+                tensors[f"{images}/{name}"] = (value / rows).round().to(torch.int8).contiguous()
+                tensors[f"{images}/{name}/scale"] = scale.to(torch.float32)
+            else:
+                tensors[f"{images}/{name}"] = _half(name, value)
+    return save(tensors, _header(next(iter(nets.values())), about))
+
+
+def unpack(content: bytes) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the network that :func:`pack` wrote, in float32, and what was said about it.
+
+    Raises:
+        ArtifactError: for bytes that are something else.
+    """
+    tensors, header = _read(content)
+    return _built(header, tensors), header["about"]
+
+
+def unpack_history(content: bytes) -> tuple[dict[int, nn.Module], dict[str, Any]]:
+    """Return the networks that :func:`pack_history` wrote, by the number of images they had seen, in increasing order."""
+    tensors, header = _read(content)
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        images, _, name = key.partition("/")
+        if name.endswith("/scale"):
+            continue
+        if (scale := tensors.get(f"{key}/scale")) is not None:
+            value = value.to(torch.float32) * scale.view(-1, *[1] * (value.ndim - 1))
+        states.setdefault(int(images), {})[name] = value
+    return {images: _built(header, states[images]) for images in sorted(states)}, header["about"]
+
+
+def denoiser(net: nn.Module, about: Mapping[str, Any]) -> Denoiser:
+    """The network inside the formula that it was trained in, on ``VE``.
+
+    ``about["preconditioning"]`` is "gaussian" (with the first ``about["rank"]`` eigenvectors of CIFAR-10's law, and
+    ``about["shows_base"]``) or "edm" (with ``about["sigma_data"]``).
+    """
+    from workbench.characters import cifar10
+    from workbench.gaussian import GaussianPreconditioned
+    from workbench.preconditioned import EDMDenoiser
+    from workbench.schedules import VE
+
+    kind = about.get("preconditioning")
+    if kind == "gaussian":
+        return GaussianPreconditioned(net, cifar10(VE(), about["rank"]), shows_base=about["shows_base"])
+    if kind == "edm":
+        return EDMDenoiser(net, about["sigma_data"])
+    raise ArtifactError(f"preconditioning {kind!r} is not known to this version; update the package")
+
+
+def _half(name: str, value: Tensor) -> Tensor:
+    if not value.is_floating_point():
+        return value.contiguous()
+    if not bool((value.abs() <= _LARGEST).all()):  # catches NaN too
+        raise ValueError(
+            f"{name} holds weights that are not finite or beyond float16's {_LARGEST:.0f}; train again before storing it"
+        )
+    return value.to(torch.float16).contiguous()
+
+
+def _header(net: nn.Module, about: Mapping[str, Any]) -> dict[str, str]:
+    return {"network": type(net).__name__, "settings": json.dumps(net.settings), "about": json.dumps(about)}
+
+
+def _read(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """All tensors, and the header that ``_header`` wrote."""
+    from safetensors.torch import load
+
+    try:
+        size = int.from_bytes(content[:8], "little")
+        written = json.loads(content[8 : 8 + size])["__metadata__"]
+        header = {"network": written["network"], **{key: json.loads(written[key]) for key in ("settings", "about")}}
+        return load(content), header
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ArtifactError(f"these bytes are not a network in safetensors form: {error}") from error
+
+
+def _built(header: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Module:
+    from workbench import nets
+
+    kind = getattr(nets, header["network"], None)
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise ArtifactError(f"network {header['network']!r} is not known to this version; update the package")
+    net = kind(**header["settings"], generator=torch.Generator())
+    net.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in state.items()})
+    return net.requires_grad_(False).eval()
