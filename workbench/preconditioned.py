@@ -8,7 +8,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -41,7 +41,7 @@ class Preconditioned(Denoiser):
     def inputs(self, x: Tensor, t: float | Tensor, base: Tensor) -> Tensor:
         """What the network is shown, of unit variance."""
 
-    def given(self, condition: Any) -> Self:
+    def given(self, condition: Any) -> "Preconditioned":
         """The same network with its third argument bound, e.g. to class labels (batch,)."""
         return replace(self, condition=condition)
 
