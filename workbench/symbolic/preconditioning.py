@@ -10,8 +10,8 @@ s = sp.Symbol("s", positive=True)
 """EDM's sigma_data."""
 slope, offset = sp.symbols("a b", real=True)
 norm = sp.sqrt(sigma**2 + alpha**2 * s**2)
-base, scale, inputs = s**2 * alpha / norm**2, s * sigma / norm, 1 / norm
-"""EDM's three coefficients, written in x."""
+base, scale = s**2 * alpha / norm**2, s * sigma / norm
+"""EDM's c_skip and c_out, for a network that is asked in x."""
 
 u, z = sp.Symbol("u", positive=True), sp.Symbol("z", real=True)
 """1 / sigma, and x / sigma."""
@@ -36,13 +36,6 @@ STATEMENTS = (
         ((1 - base * alpha) ** 2 * s**2 + base**2 * sigma**2) / scale**2,
         sp.Integer(1),
         note="What c_skip x leaves of x_0, divided by c_out, has variance 1.",
-    ),
-    Statement("input-of-unit-variance", inputs**2 * (alpha**2 * s**2 + sigma**2), sp.Integer(1), note="So has c_in x."),
-    Statement(
-        "isotropic-is-edm",
-        mmse.subs(variance, s**2),
-        scale**2,
-        note="The posterior variance of an isotropic Gaussian is c_out squared.",
     ),
     Statement(
         "posterior-variance-is-concave",
