@@ -1,6 +1,11 @@
-"""Networks small enough for one CPU: each reads beside its chapter, and each is a function of its seed."""
+"""Networks small enough for one CPU, and how they are trained: each network is a function of its seed."""
 
 from workbench.nets.dit import DiT
+from workbench.nets.fit import fit
+from workbench.nets.mlp import MLP
+from workbench.nets.training.flow_matching import FlowMatching, UniformTimes
+from workbench.nets.training.levels import LogNormal
+from workbench.nets.training.objective import Denoising
 from workbench.nets.unet import UNet
 
-__all__ = ["DiT", "UNet"]
+__all__ = ["MLP", "Denoising", "DiT", "FlowMatching", "LogNormal", "UNet", "UniformTimes", "fit"]

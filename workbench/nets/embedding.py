@@ -35,28 +35,27 @@ class Conditioning(nn.Module):
     def forward(self, times: Float[Tensor, "batch"], labels: Int64[Tensor, "batch"] | int | None) -> Float[Tensor, "batch width"]:
         """The vector of each sample; ``labels`` None is no class, an int the same class for all."""
         emb = self.time(waves(times, self.features))
-        if self.label is None:
-            if labels is not None:
-                raise ValueError("this network was built with classes=None and takes no labels; build it with classes=10")
-        else:
-            emb = emb + self.label(self.rows(labels, len(times), times.device))
-        return nn.functional.silu(emb)
+        rows = label_rows(labels, self.classes, len(times), times.device)
+        return nn.functional.silu(emb if self.label is None else emb + self.label(rows))
 
-    def rows(self, labels: Tensor | int | None, batch: int, device: torch.device) -> Int64[Tensor, "batch"]:
-        """Rows of the table of classes.
 
-        Raises:
-            ValueError: for labels outside 0..classes, or another number of them than samples.
-        """
-        labels = self.classes if labels is None else labels
-        rows = torch.as_tensor(labels, device=device)
-        if rows.is_floating_point() or rows.dtype == torch.bool:
-            raise ValueError(f"labels must be whole numbers, got dtype {rows.dtype}")
-        rows = rows.long().expand(batch) if rows.ndim == 0 else rows.long()
-        if rows.shape != (batch,):
-            raise ValueError(f"got labels of shape {tuple(rows.shape)} for {batch} samples; give one label, or one for each")
-        if batch and not 0 <= int(rows.min()) <= int(rows.max()) <= self.classes:
-            raise ValueError(
-                f"labels must be 0 to {self.classes - 1} (or {self.classes} for no class), got {int(rows.min())} to {int(rows.max())}"
-            )
-        return rows
+def label_rows(labels: Tensor | int | None, classes: int | None, batch: int, device: torch.device) -> Int64[Tensor, "batch"] | None:
+    """Rows of the table of classes, one for each sample: None and ``classes`` are no class.  None for a network without classes.
+
+    Raises:
+        ValueError: for labels outside 0..classes, another number of them than samples, or labels for a network without classes.
+    """
+    if classes is None:
+        if labels is not None:
+            raise ValueError("this network was built with classes=None and takes no labels; build it with classes=10")
+        return None
+    labels = classes if labels is None else labels
+    rows = torch.as_tensor(labels, device=device)
+    if rows.is_floating_point() or rows.dtype == torch.bool:
+        raise ValueError(f"labels must be whole numbers, got dtype {rows.dtype}")
+    rows = rows.long().expand(batch) if rows.ndim == 0 else rows.long()
+    if rows.shape != (batch,):
+        raise ValueError(f"got labels of shape {tuple(rows.shape)} for {batch} samples; give one label, or one for each")
+    if batch and not 0 <= int(rows.min()) <= int(rows.max()) <= classes:
+        raise ValueError(f"labels must be 0 to {classes - 1} (or {classes} for no class), got {int(rows.min())} to {int(rows.max())}")
+    return rows

@@ -17,13 +17,12 @@ class Average:
         if halflife <= 0 or ramp <= 0:
             raise ValueError(f"halflife and ramp must be positive, got {halflife} and {ramp}")
         self.net = copy.deepcopy(net).requires_grad_(False).eval()
-        self.halflife, self.ramp = halflife, ramp
+        self.halflife, self.ramp, self._own = halflife, ramp, list(self.net.parameters())
 
     @torch.no_grad()
     def update(self, net: nn.Module, images: int, seen: int) -> None:
         """Take in the weights of ``net`` after a step on ``images`` images, ``seen`` in all."""
         beta = 0.5 ** (images / min(self.halflife, self.ramp * seen))
-        mine, theirs = list(self.net.parameters()), list(net.parameters())
-        torch._foreach_lerp_(mine, [p.detach() for p in theirs], 1 - beta)
+        torch._foreach_lerp_(self._own, [p.detach() for p in net.parameters()], 1 - beta)
         for own, other in zip(self.net.buffers(), net.buffers(), strict=True):
             own.copy_(other)

@@ -1,6 +1,7 @@
-"""Which images a step sees, and how: a function of the seed and the step alone, so that nothing needs to be remembered to resume."""
+"""Which samples a step sees, and how: a function of the seed and the step alone, so that nothing needs to be remembered to resume."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -18,31 +19,64 @@ def generator_of(seed: int, *keys: int) -> torch.Generator:
     return torch.Generator().manual_seed(value)
 
 
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, count: int) -> Tensor:
+    return torch.randperm(count, generator=generator_of(seed, 0, epoch))
+
+
 @dataclass(frozen=True, eq=False)
 class Batches:
     """Batch ``step`` of shuffled epochs without replacement, each image flipped left to right with probability 1/2.
 
     Labels are replaced by ``classes`` (no class) with probability ``drop``: a network trained so serves guided sampling
     (``ho2022cfg``).
+
+    Args:
+        images: uint8 pixels, taken to [-1, 1], or floats (n, \\*shape), taken as they are.
+        labels: (n,) int64, or None.
+        batch: samples a step.
+        seed: of everything that is drawn.
+        classes: the label that stands for no class.
+        drop: the share of labels replaced by it.
+        flips: whether to flip; images only.
+
+    Raises:
+        ValueError: for a batch larger than the data, another number of labels than images, or flips of what is no image.
     """
 
     images: Tensor
-    labels: Tensor
+    labels: Tensor | None
     batch: int
     seed: int
     classes: int = 10
     drop: float = 0.15
     flips: bool = True
 
-    def at(self, step: int) -> tuple[Tensor, Tensor, torch.Generator]:
-        """Images in [-1, 1], labels, and the generator from which the rest of this step's draws come."""
+    def __post_init__(self) -> None:
+        if not 1 <= self.batch <= len(self.images):
+            raise ValueError(
+                f"batch={self.batch} of {len(self.images)} samples; a batch holds at least one and each sample once: "
+                "take a smaller batch or more data"
+            )
+        if self.labels is not None and self.labels.shape != (len(self.images),):
+            raise ValueError(f"labels of shape {tuple(self.labels.shape)} for {len(self.images)} samples; give one for each")
+        if self.flips and self.images.ndim != 4:
+            raise ValueError(f"samples of shape {tuple(self.images.shape[1:])} cannot be flipped left to right; pass flips=False")
+
+    def rows(self, step: int) -> Tensor:
+        """Which samples step ``step`` sees, (batch,) int64."""
         epoch, place = divmod(step, len(self.images) // self.batch)
-        order = torch.randperm(len(self.images), generator=generator_of(self.seed, 0, epoch))
-        rows = order[place * self.batch : (place + 1) * self.batch]
-        draws = generator_of(self.seed, 1, step)
-        images, labels = to_floats(self.images[rows]), self.labels[rows]
+        return _order(self.seed, epoch, len(self.images))[place * self.batch : (place + 1) * self.batch]
+
+    def at(self, step: int) -> tuple[Tensor, Tensor | None, torch.Generator]:
+        """Images in [-1, 1], labels, and the generator from which the rest of this step's draws come."""
+        rows, draws = self.rows(step), generator_of(self.seed, 1, step)
+        chosen = self.images[rows]
+        images = to_floats(chosen) if chosen.dtype == torch.uint8 else chosen
         if self.flips:
             flip = torch.rand(len(rows), generator=draws) < 0.5
             images = torch.where(flip[:, None, None, None], images.flip(-1), images)
+        if self.labels is None:
+            return images, None, draws
         dropped = torch.rand(len(rows), generator=draws) < self.drop
-        return images, torch.where(dropped, self.classes, labels), draws
+        return images, torch.where(dropped, self.classes, self.labels[rows]), draws

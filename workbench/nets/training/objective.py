@@ -1,19 +1,61 @@
 """What a network is asked for: its loss on one batch, for each sample, and nothing about how it is trained."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
-from workbench.denoiser import per_sample
+from workbench.denoiser import Denoiser, per_sample
 from workbench.draws import normal
 from workbench.nets.training.levels import LogNormal
 from workbench.preconditioned import Preconditioned
+from workbench.schedules import Schedule
+
+
+class Objective(ABC):
+    """A loss in two halves: what is drawn, and how the model's answer is judged.
+
+    All draws of a step come first and for the whole batch, so that several processes can share it out and still do what one would.
+    """
+
+    @abstractmethod
+    def check(self, model: Denoiser) -> None:
+        """Raise TypeError or ValueError unless ``model`` can be trained on this objective."""
+
+    @abstractmethod
+    def times(self, schedule: Schedule, batch: int, generator: torch.Generator) -> Float64[Tensor, "batch"]:
+        """Draw the time of each sample."""
+
+    @abstractmethod
+    def judge(
+        self, model: Denoiser, x0: Float[Tensor, "batch *shape"], noise: Float[Tensor, "batch *shape"], t: Float64[Tensor, "batch"]
+    ) -> Float[Tensor, "batch"]:
+        """The loss of each sample at  alpha x_0 + sigma noise."""
+
+    def draw(
+        self, schedule: Schedule, x0: Float[Tensor, "batch *shape"], generator: torch.Generator
+    ) -> tuple[Float[Tensor, "batch *shape"], Float64[Tensor, "batch"]]:
+        """Draw the noise and the time of each sample."""
+        t = self.times(schedule, len(x0), generator)
+        return normal(x0.shape, generator, x0.dtype, x0.device), t
+
+    def losses(
+        self, model: Denoiser, x0: Float[Tensor, "batch *shape"], generator: torch.Generator
+    ) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch"]]:
+        """Return the loss of each sample, and its time."""
+        noise, t = self.draw(model.schedule, x0, generator)
+        return self.judge(model, x0, noise, t), t
+
+
+def noisy(schedule: Schedule, x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+    """alpha x_0 + sigma noise, each sample at its own time."""
+    return per_sample(schedule.alpha(t), x0) * x0 + per_sample(schedule.sigma(t), x0) * noise
 
 
 @dataclass(frozen=True)
-class Denoising:
+class Denoising(Objective):
     """|data(x_t, t) - x_0|^2 / (d scale(t)^2): the error of the posterior mean, in units of what the preconditioner leaves over.
 
     With x_t = alpha x_0 + sigma eps and t from ``levels``.  The weight makes the target of the raw network of unit variance, so an
@@ -22,12 +64,21 @@ class Denoising:
 
     levels: LogNormal = field(default_factory=LogNormal)
 
-    def losses(
-        self, model: Preconditioned, x0: Float[Tensor, "batch *shape"], generator: torch.Generator
-    ) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch"]]:
-        """Return the loss of each sample, and its time."""
-        t = self.levels.draw(model.schedule, len(x0), generator)
-        noise = normal(x0.shape, generator, x0.dtype, x0.device)
-        noisy = per_sample(model.schedule.alpha(t), x0) * x0 + per_sample(model.schedule.sigma(t), x0) * noise
-        error = (model.data(noisy, t) - x0) / per_sample(model.scale(t), x0)
-        return error.square().flatten(1).mean(1), t
+    def check(self, model: Denoiser) -> None:
+        """Raise TypeError unless the model has a preconditioner, whose scale weighs the loss."""
+        if not isinstance(model, Preconditioned):
+            raise TypeError(
+                f"Denoising needs a Preconditioned model (EDMDenoiser, GaussianPreconditioned), got {type(model).__name__}; "
+                "wrap the network in one of them, or train a velocity with FlowMatching"
+            )
+
+    def times(self, schedule: Schedule, batch: int, generator: torch.Generator) -> Float64[Tensor, "batch"]:
+        """Draw from ``levels``."""
+        return self.levels.draw(schedule, batch, generator)
+
+    def judge(
+        self, model: Preconditioned, x0: Float[Tensor, "batch *shape"], noise: Float[Tensor, "batch *shape"], t: Float64[Tensor, "batch"]
+    ) -> Float[Tensor, "batch"]:
+        """The squared error over scale^2, in the mean over coordinates."""
+        error = (model.data(noisy(model.schedule, x0, noise, t), t) - x0) / per_sample(model.scale(t), x0)
+        return error.square().flatten(1).mean(1)

@@ -1,0 +1,94 @@
+"""Train a small network on a tensor of samples, in one call."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from workbench.denoiser import Denoiser
+from workbench.nets.training.batches import Batches
+from workbench.nets.training.flow_matching import FlowMatching
+from workbench.nets.training.levels import LogNormal
+from workbench.nets.training.objective import Denoising, Objective
+from workbench.nets.training.rates import Linear, Rate
+from workbench.nets.training.settings import Settings
+from workbench.nets.training.trainer import Step, Trainer
+from workbench.preconditioned import Preconditioned
+
+
+def fit(
+    model: Denoiser,
+    x0: Float[Tensor, "n *shape"],
+    *,
+    steps: int,
+    generator: torch.Generator,
+    batch: int = 256,
+    rate: float = 5e-3,
+    schedule: Rate | None = None,
+    objective: Objective | None = None,
+    labels: Tensor | None = None,
+    drop: float = 0.15,
+    halflife: float = 50_000,
+    progress: bool = False,
+    callback: Callable[[Step, Denoiser], object] | None = None,
+) -> Denoiser:
+    """Return ``model`` with its network trained on the samples ``x0``; ``model`` itself is left as it is.
+
+        net  = wb.nets.MLP(2, generator=rng)
+        ring = wb.nets.fit(wb.EDMDenoiser(net, sigma_data=1.4), x0, steps=1500, generator=rng)
+
+    Seconds for points of the plane.  Pictures are trained by ``python -m workbench.nets.train``, which runs the same loop.
+
+    Args:
+        model: what to train: an untrained network in its wrapping, ``EDMDenoiser``, ``GaussianPreconditioned``, or
+            ``NetworkDenoiser(net, Rectified(), predicts="velocity")``.
+        x0: the data, floats; every sample is seen once an epoch.
+        steps: of the optimizer.
+        generator: one number is drawn from it, the seed of all that follows.
+        batch: samples a step.
+        rate: the largest learning rate.
+        schedule: its factor as training goes on; by default linear decay after a warm-up of 50 steps.
+        objective: by default ``Denoising`` for a preconditioned model and ``FlowMatching`` for any other.
+        labels: (n,) classes, for a network that takes them.
+        drop: the share of labels replaced by no class.
+        halflife: of the average of the weights, in samples.
+        progress: whether to show a progress bar.
+        callback: called after each step with the :class:`Step` and the averaged model as it is then.
+
+    Returns:
+        The model with the average of the weights.
+
+    Raises:
+        ValueError, TypeError: for what cannot be trained, before any work.
+        NonFiniteLoss: when training breaks down.
+    """
+    if not isinstance(generator, torch.Generator):
+        raise TypeError(f"fit draws, and got generator={generator!r}; pass generator=torch.Generator().manual_seed(0)")
+    if not isinstance(getattr(model, "net", None), torch.nn.Module):
+        raise TypeError(f"{type(model).__name__} holds no torch.nn.Module in its field net, so there is nothing to train in it")
+    if not x0.is_floating_point() or not bool(x0.isfinite().all()):
+        raise ValueError(f"x0 has dtype {x0.dtype} and must be finite floats; for uint8 pictures use wb.data.to_floats")
+    seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
+    settings = Settings(steps, batch, rate, schedule or Linear(warmup=50), halflife=halflife, seed=seed)
+    own = copy.deepcopy(model.net).requires_grad_(True).train()
+    classes = getattr(own, "classes", None) if labels is not None else None
+    if labels is not None and classes is None:
+        raise ValueError(f"labels were given, but {type(own).__name__} has no classes; build it with classes=...")
+    batches = Batches(x0.cpu(), labels, batch, seed, classes=classes or 0, drop=drop, flips=False)
+    objective = objective or (Denoising(LogNormal(0.0, 1.5)) if isinstance(model, Preconditioned) else FlowMatching())
+    trainer = Trainer(replace(model, net=own), batches, objective, settings)
+    for done in _shown(trainer, progress):
+        if callback is not None:
+            callback(done, trainer.averaged)
+    return trainer.averaged
+
+
+def _shown(trainer: Trainer, progress: bool):
+    if not progress:
+        return trainer.run()
+    from tqdm.auto import tqdm
+
+    return tqdm(trainer.run(), total=trainer.settings.steps, unit="step")
