@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from helpers import SCHEDULES, Mixture, levels, linear_table, name, times
@@ -181,6 +182,23 @@ def test_a_flow_matching_diffusers_model() -> None:
         out = unet(x, torch.tensor([250.0, 250.0])).sample
         torch.testing.assert_close(model.velocity(x, 0.25), out, rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(model.data(x, 0.25), x - 0.25 * out, rtol=1e-5, atol=1e-5)
+
+
+def test_a_whole_pipeline_of_diffusers_draws_the_same_pictures() -> None:
+    """Model, scheduler and sampling loop of diffusers on one side; from_diffusers and solve on the other; the same noise."""
+    diffusers = pytest.importorskip("diffusers")
+    unet, scheduler = tiny_unet(diffusers), diffusers.DDIMScheduler(clip_sample=False)
+    pipeline = diffusers.DDIMPipeline(unet, scheduler)
+    pipeline.set_progress_bar_config(disable=True)
+    seed = torch.Generator().manual_seed(4)
+    theirs = pipeline(batch_size=2, generator=seed, eta=0.0, num_inference_steps=10, output_type="np").images
+    noise = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(4))  # what the pipeline drew first
+    grid = torch.tensor([*((n + 1) / 1000 for n in pipeline.scheduler.timesteps.tolist()), 0.0], dtype=torch.float64)
+    with torch.no_grad():
+        run = wb.solve(wb.from_diffusers(unet, diffusers.DDPMScheduler()), noise, grid, wb.solvers.DDIM())
+    ours = (run.x / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+    assert run.evaluations == 10 and 0.01 < ((ours > 0) & (ours < 1)).mean() and ours.std() > 0.05
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-4)
 
 
 def test_schedulers_that_cannot_be_understood() -> None:

@@ -1,10 +1,13 @@
 """What a network is told besides the picture: the time, as waves of many lengths, and perhaps a class."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+
+Labels = Tensor | Sequence[int] | int | None
 
 
 def waves(times: Float[Tensor, "batch"], width: int, longest: float = 100.0) -> Float[Tensor, "batch width"]:
@@ -32,14 +35,14 @@ class Conditioning(nn.Module):
         self.time = nn.Sequential(nn.Linear(self.features, width), nn.SiLU(), nn.Linear(width, width))
         self.label = None if classes is None else nn.Embedding(classes + 1, width)
 
-    def forward(self, times: Float[Tensor, "batch"], labels: Int64[Tensor, "batch"] | int | None) -> Float[Tensor, "batch width"]:
+    def forward(self, times: Float[Tensor, "batch"], labels: Labels) -> Float[Tensor, "batch width"]:
         """The vector of each sample; ``labels`` None is no class, an int the same class for all."""
         emb = self.time(waves(times, self.features))
         rows = label_rows(labels, self.classes, len(times), times.device)
         return nn.functional.silu(emb if self.label is None else emb + self.label(rows))
 
 
-def label_rows(labels: Tensor | int | None, classes: int | None, batch: int, device: torch.device) -> Int64[Tensor, "batch"] | None:
+def label_rows(labels: Labels, classes: int | None, batch: int, device: torch.device) -> Int64[Tensor, "batch"] | None:
     """Rows of the table of classes, one for each sample: None and ``classes`` are no class.  None for a network without classes.
 
     Raises:
@@ -57,5 +60,7 @@ def label_rows(labels: Tensor | int | None, classes: int | None, batch: int, dev
     if rows.shape != (batch,):
         raise ValueError(f"got labels of shape {tuple(rows.shape)} for {batch} samples; give one label, or one for each")
     if batch and not 0 <= int(rows.min()) <= int(rows.max()) <= classes:
-        raise ValueError(f"labels must be 0 to {classes - 1} (or {classes} for no class), got {int(rows.min())} to {int(rows.max())}")
+        raise ValueError(
+            f"labels must be 0 to {classes - 1} (or {classes} for no class), got {int(rows.min())} to {int(rows.max())}"
+        )
     return rows

@@ -77,7 +77,11 @@ class Denoising(Objective):
         return self.levels.draw(schedule, batch, generator)
 
     def judge(
-        self, model: Preconditioned, x0: Float[Tensor, "batch *shape"], noise: Float[Tensor, "batch *shape"], t: Float64[Tensor, "batch"]
+        self,
+        model: Preconditioned,
+        x0: Float[Tensor, "batch *shape"],
+        noise: Float[Tensor, "batch *shape"],
+        t: Float64[Tensor, "batch"],
     ) -> Float[Tensor, "batch"]:
         """The squared error over scale^2, in the mean over coordinates."""
         error = (model.data(noisy(model.schedule, x0, noise, t), t) - x0) / per_sample(model.scale(t), x0)

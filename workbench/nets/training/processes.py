@@ -14,16 +14,15 @@ from torch import Tensor, nn
 class Alone:
     """One process, which takes the whole batch."""
 
-    count, rank = 1, 0
+    def __init__(self, cpu: bool = False) -> None:
+        """Train on CUDA if there is any, unless ``cpu``."""
+        self.count, self.rank = 1, 0
+        self.device = torch.device("cuda" if torch.cuda.is_available() and not cpu else "cpu")
 
     @property
     def main(self) -> bool:
         """Whether this process writes files and shows progress."""
         return self.rank == 0
-
-    def device(self) -> torch.device:
-        """Where to train: CUDA if there is any, else the CPU."""
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     def share(self, batch: int) -> slice:
         """This process's rows of a batch.
@@ -47,11 +46,20 @@ class Alone:
         """The rows of all processes, in the order of the batch."""
         return rows
 
+    def close(self) -> None:
+        """Leave the group."""
+
 
 class Accelerated(Alone):
     """One of the processes that ``accelerate launch`` or ``torchrun`` started."""
 
-    def __init__(self) -> None:
+    def __init__(self, cpu: bool = False) -> None:
+        """Join the others, on the device that accelerate chooses.
+
+        Raises:
+            ImportError: without the package accelerate.
+            RuntimeError: where accelerate sees another number of processes than were launched.
+        """
         if importlib.util.find_spec("accelerate") is None:
             raise ImportError(
                 "several processes were launched (WORLD_SIZE > 1), and they need the package accelerate: "
@@ -59,12 +67,13 @@ class Accelerated(Alone):
             )
         from accelerate import Accelerator
 
-        self.accelerator = Accelerator(mixed_precision="no")
+        self.accelerator = Accelerator(mixed_precision="no", cpu=cpu or not torch.cuda.is_available())
         self.count, self.rank = self.accelerator.num_processes, self.accelerator.process_index
-
-    def device(self) -> torch.device:
-        """The device that accelerate chose for this process."""
-        return self.accelerator.device
+        self.device = self.accelerator.device
+        if self.count != _launched():
+            raise RuntimeError(
+                f"{_launched()} processes were launched, accelerate sees {self.count}; launch by accelerate or torchrun"
+            )
 
     def shared(self, net: nn.Module) -> Callable[..., Tensor]:
         """The network in accelerate's data-parallel wrapper."""
@@ -74,7 +83,15 @@ class Accelerated(Alone):
         """The rows of all processes, in the order of the batch."""
         return self.accelerator.gather(rows.contiguous())
 
+    def close(self) -> None:
+        """Leave the group, so that the launcher sees an orderly end."""
+        self.accelerator.end_training()
 
-def launched() -> Alone:
+
+def launched(cpu: bool = False) -> Alone:
     """This process alone, or its place among those that a launcher started."""
-    return Accelerated() if int(os.environ.get("WORLD_SIZE", "1")) > 1 else Alone()
+    return Accelerated(cpu) if _launched() > 1 else Alone(cpu)
+
+
+def _launched() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))

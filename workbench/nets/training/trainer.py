@@ -67,11 +67,7 @@ class Trainer:
         objective.check(model)
         processes = processes or Alone()
         self.share, self.device = processes.share(settings.batch), next(net.parameters()).device
-        if settings.precision != "float32" and self.device.type != "cuda":
-            raise ValueError(
-                f"precision={settings.precision!r} on the {self.device.type}: it pays on CUDA devices only; on a CPU it is slower "
-                "than float32 and less precise; take precision='float32'"
-            )
+        check_precision(settings.precision, self.device)
         self.net, self.batches, self.objective, self.settings, self.processes = net, batches, objective, settings, processes
         self.parameters = [p for p in net.parameters() if p.requires_grad]
         self.step, self.average = 0, Average(net, settings.halflife, settings.ramp)
@@ -141,6 +137,15 @@ class Trainer:
         self.average.net.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """Raise ValueError for a precision that does not pay on this device."""
+    if precision != "float32" and device.type != "cuda":
+        raise ValueError(
+            f"precision={precision!r} on the {device.type}: it pays on CUDA devices only; elsewhere it is slower than float32 and less "
+            "precise; take precision='float32'"
+        )
 
 
 def _in_precision(net: Callable[..., Tensor], precision: str) -> Callable[..., Tensor]:

@@ -1,0 +1,155 @@
+"""Publish a trained denoiser of CIFAR-10: python -m workbench.artifacts.cifar10_denoiser --run RUN --source official
+
+RUN is a folder of ``python -m workbench.nets.train``.  Its averaged weights become the artifact, after they have been measured on
+test images they were never trained on; snapshots of the same run may be stored beside them, in 8 bits.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench import data
+from workbench.artifacts import networks
+from workbench.artifacts.manifest import FOLDER, SOURCES, publish
+from workbench.data.cifar import to_floats
+from workbench.denoiser import Denoiser
+
+SIGMAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+COMMAND = "python -m workbench.artifacts.cifar10_denoiser"
+
+
+def build(
+    run: Path,
+    folder: Path,
+    source: str,
+    held_out: tuple[Tensor, Tensor],
+    *,
+    name: str = "cifar10-denoiser",
+    hardware: str = "not stated",
+    looks: str = "",
+    history: Sequence[int] = (),
+) -> dict[str, Any]:
+    """Publish RUN/average.safetensors as ``name`` and, if asked, the snapshots at the steps ``history`` as ``name-history``.
+
+    Args:
+        run: a finished run's folder.
+        folder: where the artifacts go.
+        source: which images it was trained on, a key of ``SOURCES``.
+        held_out: uint8 images and labels that it was not trained on.
+        name: of the artifact.
+        hardware: on which it was trained, in words.
+        looks: what a person sees in its samples, in words.
+        history: steps of the run with a file average-STEP.safetensors.
+
+    Returns:
+        The manifest entry of ``name``.
+
+    Raises:
+        FileNotFoundError: when the run has not been finished, or a snapshot is not there.
+        ArtifactError: for a file that is no network.
+    """
+    stored = {step: _file(run, f"average-{step:07d}.safetensors") for step in history}
+    content = _file(run, "average.safetensors")
+    net, about = networks.unpack(content)
+    model, settings = networks.denoiser(net, about), _settings(run)
+    count = sum(p.numel() for p in net.parameters())
+    errors, gaussian = denoising_errors(model, *held_out)
+    measured = {
+        "words": (
+            f"{type(net).__name__}, {count / 1e6:.1f} M parameters in 16 bits, preconditioning: {about['preconditioning']}; "
+            f"{about['images']:,} images seen in batches of {settings['batch']} ({hardware}, seed {settings['seed']})."
+            + f" {looks}".rstrip()
+        ),
+        "network": type(net).__name__,
+        "parameters": count,
+        "images": about["images"],
+        "hardware": hardware,
+        "looks": looks,
+        "run": settings,
+        "sigma": list(SIGMAS),
+        "error": errors,
+        "gaussian_error": gaussian,
+        "held_out": len(held_out[0]),
+    }
+    command = f"python -m workbench.nets.train --out RUN --steps {about['images'] // settings['batch']} && {COMMAND} --run RUN --source {source}"
+    file = f"{name}.safetensors"
+    entry = publish(name, content, folder, file=file, kind="denoiser", source=source, command=command, measured=measured)
+    if stored:
+        states = {about["images"]: net for net, about in map(networks.unpack, stored.values())}
+        words = f"{name} after {', '.join(f'{images:,}' for images in states)} images, matrices in 8 bits."
+        publish(
+            f"{name}-history", networks.pack_history(states, **about), folder, file=f"{name}-history.safetensors", kind="history",
+            source=source, command=command, measured={"words": words, "images": list(states)},
+        )  # fmt: skip
+    return entry
+
+
+@torch.inference_mode()
+def denoising_errors(model: Denoiser, images: Tensor, labels: Tensor, chunk: int = 64) -> tuple[list[float], list[float]]:
+    """Mean squared error a value at each of ``SIGMAS``, of ``model`` told the classes and of its Gaussian law at full rank.
+
+    The law's error is what mean and covariance allow: a network worth its name is below it everywhere.
+    """
+    from workbench.characters import cifar10
+
+    law, x0 = cifar10(model.schedule), to_floats(images)
+    noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(1))
+    found: tuple[list[float], list[float]] = ([], [])
+    for sigma in SIGMAS:
+        total = [0.0, 0.0]
+        for low in range(0, len(x0), chunk):
+            clean, seen = x0[low : low + chunk], x0[low : low + chunk] + sigma * noise[low : low + chunk]
+            for k, one in enumerate((model.given(labels[low : low + chunk]), law)):
+                total[k] += float((one.data(seen, sigma) - clean).square().double().sum())
+        for k in (0, 1):
+            found[k].append(total[k] / x0.numel())
+    return found
+
+
+def _file(run: Path, name: str) -> bytes:
+    path = run / name
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is not there; finish the run with python -m workbench.nets.train --out {run} --resume --steps N"
+        )
+    return path.read_bytes()
+
+
+def _settings(run: Path) -> dict[str, Any]:
+    """What the run's checkpoint says of it, plain enough for the manifest."""
+    from workbench.nets.training.checkpoint import load
+
+    _, settings, versions = load(run / "checkpoint.pt")
+    return json.loads(json.dumps(settings | {"versions": versions}))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read the run, measure, publish, and say what was written."""
+    p = argparse.ArgumentParser(COMMAND, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--run", type=Path, required=True, help="folder of python -m workbench.nets.train")
+    p.add_argument("--source", choices=sorted(SOURCES), required=True, help="which images it was trained on")
+    p.add_argument("--data", help="folder with cifar-10-batches-bin or the archive (default: the cache folder)")
+    p.add_argument("--out", type=Path, default=FOLDER, help="folder to write to (default: inside the package)")
+    p.add_argument("--name", default="cifar10-denoiser", help="of the artifact")
+    p.add_argument("--hardware", default="not stated", help="on which it was trained, in words")
+    p.add_argument("--looks", default="", help="what a person sees in its samples, in words")
+    p.add_argument(
+        "--history", type=lambda text: tuple(int(part) for part in text.split(",")), default=(), help="snapshots to store, by step"
+    )
+    p.add_argument("--images", type=int, default=1000, help="test images to measure on")
+    o = p.parse_args(argv)
+    test = data.cifar10("test", o.data)
+    held_out = (test.images[: o.images], test.labels[: o.images])
+    entry = build(o.run, o.out, o.source, held_out, name=o.name, hardware=o.hardware, looks=o.looks, history=o.history)
+    print(f"wrote {o.out / entry['file']}: {entry['bytes']:,} bytes, sha256 {entry['sha256']}")
+    for sigma, error, gaussian in zip(SIGMAS, entry["measured"]["error"], entry["measured"]["gaussian_error"], strict=True):
+        print(f"  sigma {sigma:5g}: error {error:.5f}, Gaussian {gaussian:.5f}, ratio {error / gaussian:.3f}")
+
+
+if __name__ == "__main__":
+    main()

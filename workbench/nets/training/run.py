@@ -1,0 +1,152 @@
+"""One training run in a folder: start or resume, train, and keep checkpoint and report as it goes."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.artifacts.command_line import images_sha256
+from workbench.artifacts.networks import pack
+from workbench.denoiser import Denoiser
+from workbench.nets.training import checkpoint, rates, refined
+from workbench.nets.training.batches import Batches
+from workbench.nets.training.experiment import Experiment
+from workbench.nets.training.pictures import Pictures, read
+from workbench.nets.training.processes import Alone, launched
+from workbench.nets.training.report import Report
+from workbench.nets.training.settings import Settings
+from workbench.nets.training.trainer import Trainer, check_precision
+
+FREE = ("steps", "schedule", "processes")  # what a resumed run may change: see _continuable, and processes change no draw
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run lives and what it writes; nothing here changes a number of it.
+
+    Args:
+        folder: made when missing.
+        data: see :func:`~workbench.nets.training.pictures.read`.
+        resume: go on from the checkpoint in the folder, or start if there is none.
+        save_every, report_every: steps between checkpoints, and between validations with samples.
+        snapshots: steps at which the averaged weights are kept.
+        cpu: train on the CPU even where there is a GPU.
+
+    Raises:
+        ValueError: for intervals below 1.
+    """
+
+    folder: Path
+    data: str | None = None
+    resume: bool = False
+    save_every: int = 250
+    report_every: int = 1000
+    snapshots: tuple[int, ...] = ()
+    cpu: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("save_every", "report_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}; it is a number of steps and needs to be at least 1")
+
+
+def train(what: Experiment, settings: Settings, run: Run) -> Denoiser:
+    """Train, and return the model with the average of its weights.
+
+    Raises:
+        ValueError: for a folder with a checkpoint that is not to be resumed, or that is of another run; before any work.
+        NonFiniteLoss: when training breaks down; the last good checkpoint is left as it is.
+    """
+    processes = launched(run.cpu)
+    processes.share(settings.batch)
+    check_precision(settings.precision, processes.device)
+    path = run.folder / "checkpoint.pt"
+    if path.exists() and not run.resume:
+        raise ValueError(f"{path} is there already; pass --resume to go on with it, or another folder")
+    pictures = read(run.data)
+    described = describe(what, settings, pictures)
+    trainer = _trainer(what, settings, pictures, processes)
+    if path.exists():
+        trainer.restore(_continuable(path, settings, described))
+    if processes.main:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        _go_on(trainer, what, run, pictures, described)
+    else:
+        for _ in trainer.run():
+            pass
+    processes.close()
+    return trainer.averaged
+
+
+def _trainer(what: Experiment, settings: Settings, pictures: Pictures, processes: Alone) -> Trainer:
+    model = what.build(pictures, settings.seed, processes.device)
+    classes = {} if pictures.classes is None else {"classes": pictures.classes}
+    batches = Batches(pictures.images, pictures.labels, settings.batch, settings.seed, drop=what.drop, flips=what.flips, **classes)
+    return Trainer(model, batches, what.objective(), settings, processes)
+
+
+def _go_on(trainer: Trainer, what: Experiment, run: Run, pictures: Pictures, described: dict[str, Any]) -> None:
+    """The steps that are left, on the process that writes files."""
+    from tqdm.auto import tqdm
+
+    total, about = trainer.settings.steps, what.about(pictures)
+    report = Report(run.folder, pictures, what.rank, trainer.step)
+    bar = tqdm(trainer.run(), total=total, initial=trainer.step, unit="step", smoothing=0.05)
+    mean = None
+    for step in bar:
+        report.add(step)
+        mean = step.loss if mean is None else 0.98 * mean + 0.02 * step.loss
+        bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
+        last = step.number == total
+        if step.number in run.snapshots:
+            _keep(run.folder / f"average-{step.number:07d}.safetensors", trainer, about)
+        if last or step.number % run.report_every == 0:
+            report.steps.flush()
+            ratios = report.examine(step.number, trainer.averaged)
+            report.draw(step.number, trainer.averaged)
+            words = "  ".join(f"{sigma:g}: {ratio:.3f}" for sigma, ratio in ratios.items())
+            bar.write(f"step {step.number}, loss {mean:.4f}; held-out error over the Gaussian law's, by sigma  {words}")
+        if last or step.number % run.save_every == 0:
+            report.steps.flush()
+            checkpoint.save(run.folder / "checkpoint.pt", trainer.state(), described)
+    _keep(run.folder / "average.safetensors", trainer, about)
+
+
+def _keep(path: Path, trainer: Trainer, about: dict[str, Any]) -> None:
+    """The averaged weights in 16 bits, as ``workbench.artifacts.networks`` reads them."""
+    checkpoint.write(path, pack(trainer.average.net, **about, images=trainer.step * trainer.settings.batch))
+
+
+def describe(what: Experiment, settings: Settings, pictures: Pictures) -> dict[str, Any]:
+    """All that the numbers of a run depend on, flat and plain, to be stored with a checkpoint and compared."""
+    rate = settings.schedule
+    flat = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
+    flat |= {field.name: getattr(what, field.name) for field in dataclasses.fields(what)}
+    flat["schedule"] = {"name": type(rate).__name__, **dataclasses.asdict(rate)}
+    return flat | {"data": pictures.name, "data_sha256": images_sha256(pictures.images)}
+
+
+def _continuable(path: Path, settings: Settings, described: dict[str, Any]) -> dict[str, Any]:
+    """The state in the checkpoint, if every step it has done is one that these settings would have done too."""
+    state, stored, _ = checkpoint.load(path)
+    wrong = checkpoint.differences(stored, described, FREE)
+    if wrong:
+        raise checkpoint.CheckpointError(f"{path} is of another run: {'; '.join(wrong)}. Ask for the same, or take another folder")
+    step = state["step"]
+    if step > settings.steps:
+        raise checkpoint.CheckpointError(f"{path} has done {step} steps and you ask for {settings.steps}; ask for more")
+    old = stored["schedule"]
+    fields = {name: value for name, value in old.items() if name != "name"}
+    schedule = getattr(refined if old["name"] == "Refined" else rates, old["name"])(**fields)
+    for k in range(step):
+        before, now = schedule.factor(k, stored["steps"]), settings.schedule.factor(k, settings.steps)
+        if before != now:
+            raise checkpoint.CheckpointError(
+                f"{path} has done step {k + 1} at {before:.6g} of the learning rate, where {old['name']} over {stored['steps']} steps "
+                f"put it, and you ask for {now:.6g} ({type(settings.schedule).__name__} over {settings.steps} steps); the steps done "
+                "must stay as they were: a run with a constant rate can be made longer, one with a decaying rate cannot"
+            )
+    return state
+
+
+__all__ = ["Run", "describe", "train"]
