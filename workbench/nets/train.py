@@ -29,8 +29,9 @@ from pathlib import Path
 from workbench.nets.training import experiment, rates
 from workbench.nets.training.experiment import Experiment
 from workbench.nets.training.refined import Refined
-from workbench.nets.training.run import Run, train
+from workbench.nets.training.run import Run, prepare
 from workbench.nets.training.settings import PRECISIONS, Settings
+from workbench.nets.training.trainer import NonFiniteLoss
 
 SCHEDULES = {
     "constant": rates.Constant,
@@ -95,8 +96,12 @@ def main(argv: list[str] | None = None) -> None:
         names = ("model", "network", "widths", "blocks", "width", "depth", "rank", "mean", "std", "drop")
         what = Experiment(**{name: getattr(o, name) for name in names}, flips=not o.no_flips)
         run = Run(o.out, o.data, o.resume, o.save_every, o.report_every, o.snapshots, o.cpu)
-        train(what, settings, run)
-    except (ValueError, TypeError, ArithmeticError, OSError, ImportError) as error:
+        job = prepare(what, settings, run)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+    try:
+        job.go()
+    except (NonFiniteLoss, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 
 

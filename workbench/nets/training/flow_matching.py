@@ -1,7 +1,7 @@
 """Flow matching: the regression of a network on the velocity of straight lines from data to noise."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Float64
@@ -12,6 +12,7 @@ from workbench.nets.training.objective import Objective, noisy
 from workbench.schedules import Rectified, Schedule
 
 
+@runtime_checkable
 class TimeDensity(Protocol):
     """Where on the time axis a network spends its attention: anything that draws times of a schedule, as ``LogNormal`` does."""
 

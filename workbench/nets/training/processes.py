@@ -58,7 +58,7 @@ class Accelerated(Alone):
 
         Raises:
             ImportError: without the package accelerate.
-            RuntimeError: where accelerate sees another number of processes than were launched.
+            ValueError: where accelerate sees another number of processes than were launched.
         """
         if importlib.util.find_spec("accelerate") is None:
             raise ImportError(
@@ -71,7 +71,7 @@ class Accelerated(Alone):
         self.count, self.rank = self.accelerator.num_processes, self.accelerator.process_index
         self.device = self.accelerator.device
         if self.count != _launched():
-            raise RuntimeError(
+            raise ValueError(
                 f"{_launched()} processes were launched, accelerate sees {self.count}; launch by accelerate or torchrun"
             )
 

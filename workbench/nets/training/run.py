@@ -17,7 +17,7 @@ from workbench.nets.training.report import Report
 from workbench.nets.training.settings import Settings
 from workbench.nets.training.trainer import Trainer, check_precision
 
-FREE = ("steps", "schedule", "processes")  # what a resumed run may change: see _continuable, and processes change no draw
+FREE = ("steps", "schedule")  # what a resumed run may change, within limits: see _continuable
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,74 @@ class Run:
                 raise ValueError(f"{name}={getattr(self, name)}; it is a number of steps and needs to be at least 1")
 
 
-def train(what: Experiment, settings: Settings, run: Run) -> Denoiser:
-    """Train, and return the model with the average of its weights.
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A run that nothing stands in the way of any more; :meth:`go` does its steps."""
+
+    trainer: Trainer
+    what: Experiment
+    run: Run
+    pictures: Pictures
+    described: dict[str, Any]
+
+    def go(self) -> Denoiser:
+        """Train, and return the model with the average of its weights.
+
+        Raises:
+            NonFiniteLoss: when training breaks down; the last good checkpoint is left as it is.
+        """
+        if self.trainer.processes.main:
+            self._write()
+        else:
+            for _ in self.trainer.run():
+                pass
+        self.trainer.processes.close()
+        return self.trainer.averaged
+
+    def _write(self) -> None:
+        """The steps that are left, on the process that writes files."""
+        self.run.folder.mkdir(parents=True, exist_ok=True)
+        report = Report(self.run.folder, self.pictures, self.what.rank, self.trainer.step)
+        try:
+            self._steps(report)
+        finally:
+            report.steps.flush()
+        self._keep("average.safetensors")
+
+    def _steps(self, report: Report) -> None:
+        from tqdm.auto import tqdm
+
+        trainer, run, mean = self.trainer, self.run, None
+        total = trainer.settings.steps
+        bar = tqdm(trainer.run(), total=total, initial=trainer.step, unit="step", smoothing=0.05)
+        for step in bar:
+            report.add(step)
+            mean = step.loss if mean is None else 0.98 * mean + 0.02 * step.loss
+            bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
+            last = step.number == total
+            if step.number in run.snapshots:
+                self._keep(f"average-{step.number:07d}.safetensors")
+            if last or step.number % run.report_every == 0:
+                report.steps.flush()
+                ratios = report.examine(step.number, trainer.averaged)
+                report.draw(step.number, trainer.averaged)
+                words = "  ".join(f"{sigma:g}: {ratio:.3f}" for sigma, ratio in ratios.items())
+                bar.write(f"step {step.number}, loss {mean:.4f}; held-out error over the Gaussian law's, by sigma  {words}")
+            if last or step.number % run.save_every == 0:
+                report.steps.flush()
+                checkpoint.save(run.folder / "checkpoint.pt", trainer.state(), self.described)
+
+    def _keep(self, name: str) -> None:
+        """The averaged weights in 16 bits, as ``workbench.artifacts.networks`` reads them."""
+        about = self.what.about(self.pictures) | {"images": self.trainer.step * self.trainer.settings.batch}
+        checkpoint.write(self.run.folder / name, pack(self.trainer.average.net, **about))
+
+
+def prepare(what: Experiment, settings: Settings, run: Run) -> Job:
+    """Check all there is to check, read the pictures, and build what is to be trained, restored if it is to be resumed.
 
     Raises:
-        ValueError: for a folder with a checkpoint that is not to be resumed, or that is of another run; before any work.
-        NonFiniteLoss: when training breaks down; the last good checkpoint is left as it is.
+        ValueError: for what cannot be trained so, a folder with a checkpoint that is not to be resumed, or one of another run.
     """
     processes = launched(run.cpu)
     processes.share(settings.batch)
@@ -68,14 +130,7 @@ def train(what: Experiment, settings: Settings, run: Run) -> Denoiser:
     trainer = _trainer(what, settings, pictures, processes)
     if path.exists():
         trainer.restore(_continuable(path, settings, described))
-    if processes.main:
-        run.folder.mkdir(parents=True, exist_ok=True)
-        _go_on(trainer, what, run, pictures, described)
-    else:
-        for _ in trainer.run():
-            pass
-    processes.close()
-    return trainer.averaged
+    return Job(trainer, what, run, pictures, described)
 
 
 def _trainer(what: Experiment, settings: Settings, pictures: Pictures, processes: Alone) -> Trainer:
@@ -83,38 +138,6 @@ def _trainer(what: Experiment, settings: Settings, pictures: Pictures, processes
     classes = {} if pictures.classes is None else {"classes": pictures.classes}
     batches = Batches(pictures.images, pictures.labels, settings.batch, settings.seed, drop=what.drop, flips=what.flips, **classes)
     return Trainer(model, batches, what.objective(), settings, processes)
-
-
-def _go_on(trainer: Trainer, what: Experiment, run: Run, pictures: Pictures, described: dict[str, Any]) -> None:
-    """The steps that are left, on the process that writes files."""
-    from tqdm.auto import tqdm
-
-    total, about = trainer.settings.steps, what.about(pictures)
-    report = Report(run.folder, pictures, what.rank, trainer.step)
-    bar = tqdm(trainer.run(), total=total, initial=trainer.step, unit="step", smoothing=0.05)
-    mean = None
-    for step in bar:
-        report.add(step)
-        mean = step.loss if mean is None else 0.98 * mean + 0.02 * step.loss
-        bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
-        last = step.number == total
-        if step.number in run.snapshots:
-            _keep(run.folder / f"average-{step.number:07d}.safetensors", trainer, about)
-        if last or step.number % run.report_every == 0:
-            report.steps.flush()
-            ratios = report.examine(step.number, trainer.averaged)
-            report.draw(step.number, trainer.averaged)
-            words = "  ".join(f"{sigma:g}: {ratio:.3f}" for sigma, ratio in ratios.items())
-            bar.write(f"step {step.number}, loss {mean:.4f}; held-out error over the Gaussian law's, by sigma  {words}")
-        if last or step.number % run.save_every == 0:
-            report.steps.flush()
-            checkpoint.save(run.folder / "checkpoint.pt", trainer.state(), described)
-    _keep(run.folder / "average.safetensors", trainer, about)
-
-
-def _keep(path: Path, trainer: Trainer, about: dict[str, Any]) -> None:
-    """The averaged weights in 16 bits, as ``workbench.artifacts.networks`` reads them."""
-    checkpoint.write(path, pack(trainer.average.net, **about, images=trainer.step * trainer.settings.batch))
 
 
 def describe(what: Experiment, settings: Settings, pictures: Pictures) -> dict[str, Any]:
@@ -147,6 +170,3 @@ def _continuable(path: Path, settings: Settings, described: dict[str, Any]) -> d
                 "must stay as they were: a run with a constant rate can be made longer, one with a decaying rate cannot"
             )
     return state
-
-
-__all__ = ["Run", "describe", "train"]
