@@ -11,8 +11,10 @@ pictures, mean square for each entry, with the same noise for all.  About ten mi
 --blocks 2`` is the same question at the size of the network of the book.
 """
 
+import shlex
 import sys
 import time
+from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +32,7 @@ from workbench.nets.training.objective import Denoising
 
 SIGMAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 LEVELS = LogNormal(-0.7, 1.1)
+VARIANTS = ["edm", "edm, shown", "gaussian", "gaussian, shown"]
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def compare(train_images: Tensor, test_images: Tensor, law: GaussianDenoiser, se
     clean = wb.data.cifar.to_floats(test_images)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
     sigmas, checkpoints = settings["sigmas"], settings["checkpoints"]
-    made, out, sizes = variants(law), {}, {}
+    made, out, sizes = {name: wrap for name, wrap in variants(law).items() if name in settings["variants"]}, {}, {}
     labels = torch.zeros(len(train_images), dtype=torch.int64)
     for name, wrap in made.items():
         out[name] = []
@@ -146,11 +149,22 @@ def integers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
 
+def command(options: ArgumentParser, chosen: Namespace) -> str:
+    """The command line that makes these numbers again, wherever the images are."""
+    words = ["python -m benchmarks.preconditioning --data FOLDER"]
+    for key, value in vars(chosen).items():
+        if key not in ("data", "json") and value != options.get_default(key):
+            parts = value if isinstance(value, list) else [",".join(map(str, value))] if isinstance(value, tuple) else [str(value)]
+            words.append(" ".join([f"--{key.replace('_', '-')}", *map(shlex.quote, parts)]))
+    return " ".join(words)
+
+
 def main() -> None:
     """Train, print the errors, and write if asked."""
     options = parser(__doc__)
     options.add_argument("--data", help="folder with CIFAR-10 (default: the cache folder; downloaded when missing)")
     options.add_argument("--source", choices=["official", "jpeg-copy"], default="official", help="which images the folder holds")
+    options.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS, metavar="NAME", help=", ".join(VARIANTS))
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--steps", type=int, default=400)
     options.add_argument("--batch", type=int, default=32)
@@ -158,12 +172,14 @@ def main() -> None:
     options.add_argument("--blocks", type=int, default=1)
     options.add_argument("--rate", type=float, default=2e-3, help="learning rate, reached after 50 steps")
     options.add_argument("--test-images", type=int, default=256)
-    options.add_argument("--artifact", action="store_true", help="also publish the numbers with the package")
+    options.add_argument(
+        "--artifact", nargs="?", const="preconditioning", metavar="NAME", help="also publish the numbers with the package"
+    )
     chosen = options.parse_args()
     torch.set_num_threads(1)
     checkpoints = tuple(sorted({max(chosen.steps // part, 1) for part in (8, 4, 2, 1)}))
     settings = {
-        "seeds": list(range(chosen.seeds)), "checkpoints": checkpoints, "sigmas": SIGMAS, "widths": chosen.widths,
+        "variants": chosen.variants, "seeds": list(range(chosen.seeds)), "checkpoints": checkpoints, "sigmas": SIGMAS, "widths": chosen.widths,
         "blocks": chosen.blocks, "batch": chosen.batch, "rate": chosen.rate, "levels": [LEVELS.mean, LEVELS.std],
     }  # fmt: skip
     images = [wb.data.cifar10(split, chosen.data).images for split in ("train", "test")]
@@ -171,12 +187,7 @@ def main() -> None:
     print(table(rows(facts)))
     record("preconditioning", facts, chosen.json, seed=0)
     if chosen.artifact:
-        shown = {k: v for k, v in vars(chosen).items() if v != options.get_default(k) and k not in ("json", "artifact", "data")}
-        given = "".join(
-            f" --{k.replace('_', '-')} {','.join(map(str, v)) if isinstance(v, tuple) else v}" for k, v in shown.items()
-        )
-        command = f"python -m benchmarks.preconditioning --data FOLDER{given} --artifact"
-        publish_record("preconditioning", facts, source=chosen.source, command=command, seed=0)
+        publish_record(chosen.artifact, facts, source=chosen.source, command=command(options, chosen), seed=0)
 
 
 if __name__ == "__main__":
