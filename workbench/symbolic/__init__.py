@@ -15,10 +15,12 @@ from workbench.symbolic import (
     memory,
     multistep,
     numerics,
+    preconditioning,
     predictor_corrector,
     schedules,
     steps,
     stochastic,
+    training,
 )
 from workbench.symbolic.statements import Statement
 
@@ -38,6 +40,8 @@ TOPICS = (
     far_field,
     memory,
     numerics,
+    training,
+    preconditioning,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -66,9 +70,11 @@ __all__ = [
     "memory",
     "multistep",
     "numerics",
+    "preconditioning",
     "predictor_corrector",
     "schedules",
     "statement",
     "steps",
     "stochastic",
+    "training",
 ]
