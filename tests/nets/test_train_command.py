@@ -64,17 +64,23 @@ def same(a, b):
     assert (a / "average.safetensors").read_bytes() == (b / "average.safetensors").read_bytes()
 
 
+def saves(process, path, count):
+    """Wait until ``path`` has been replaced ``count`` times, and return the seconds between the last two replacements."""
+    stamp = lambda: path.stat().st_mtime_ns if path.exists() else 0  # noqa: E731
+    seen, moments = stamp(), [time.monotonic()]
+    while len(moments) <= count and process.poll() is None:
+        if stamp() != seen:
+            seen = stamp()
+            moments.append(time.monotonic())
+        time.sleep(0.001)
+    return moments[-1] - moments[-2]
+
+
 def test_killed_at_any_moment_it_resumes_to_the_very_same_end(data, whole, tmp_path):
-    options = arguments(tmp_path / "run", data, "--save-every", 1, "--resume")
-    for wait in (0.0, 0.15):  # right after a checkpoint appears, and somewhere in the midst of steps and saves
+    options, path = arguments(tmp_path / "run", data, "--save-every", 1, "--resume"), tmp_path / "run" / "checkpoint.pt"
+    for count, share in ((1, 0.0), (4, 0.6)):  # right after the first checkpoint, and between two: in a step or in a save
         process = start("-m", MODULE, *options)
-        there = (tmp_path / "run" / "checkpoint.pt").stat().st_mtime_ns if (tmp_path / "run" / "checkpoint.pt").exists() else 0
-        while process.poll() is None:
-            path = tmp_path / "run" / "checkpoint.pt"
-            if path.exists() and path.stat().st_mtime_ns != there:
-                break
-            time.sleep(0.005)
-        time.sleep(wait)
+        time.sleep(share * saves(process, path, count))
         process.send_signal(signal.SIGKILL)
         output = process.communicate()[0]
         assert process.returncode == -signal.SIGKILL, output

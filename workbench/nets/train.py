@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> None:
     o = p.parse_args(argv)
     try:
         names = ("steps", "batch", "rate", "betas", "weight_decay", "halflife", "ramp", "seed", "precision")
-        settings = Settings(**{name: getattr(o, name) for name in names}, clip=o.clip or None, schedule=_schedule(o))
+        settings = Settings(**{name: getattr(o, name) for name in names}, clip=o.clip or None, schedule=schedule_of(o))
         names = ("model", "network", "widths", "blocks", "width", "depth", "rank", "mean", "std", "drop")
         what = Experiment(**{name: getattr(o, name) for name in names}, flips=not o.no_flips)
         run = Run(o.out, o.data, o.resume, o.save_every, o.report_every, o.snapshots, o.cpu)
@@ -107,7 +107,8 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(f"stopped; the same command with --resume goes on from {o.out}/checkpoint.pt")
 
 
-def _schedule(o: argparse.Namespace) -> rates.Rate:
+def schedule_of(o: argparse.Namespace) -> rates.Rate:
+    """The learning-rate schedule that the options ask for."""
     if (o.norms is None) == (o.schedule == "refined"):
         raise ValueError("--schedule refined and --norms RUN/steps.jsonl belong together; give both or neither")
     if o.schedule == "refined":

@@ -93,7 +93,7 @@ class Report:
         """The mean squared error a value, from the same noise every time."""
         device, found = _device(model), {}
         x0, noise = self.x0.to(device), self.noise.to(device)
-        with torch.inference_mode():
+        with torch.no_grad():
             for sigma in SIGMAS:
                 total = 0.0
                 for low in range(0, len(x0), 64):
