@@ -19,6 +19,7 @@ from workbench.artifacts.manifest import FOLDER, SOURCES, publish
 from workbench.characters import cifar10
 from workbench.data.cifar import to_floats
 from workbench.nets.held_out import denoising_errors
+from workbench.nets.train import options
 
 SIGMAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 COMMAND = "python -m workbench.artifacts.cifar10_denoiser"
@@ -79,7 +80,8 @@ def build(
         "gaussian_error": gaussian.tolist(),
         "held_out": len(held_out[0]),
     }
-    command = f"python -m workbench.nets.train --out RUN --steps {about['images'] // settings['batch']} && {COMMAND} --run RUN --source {source}"
+    training = f"python -m workbench.nets.train --out RUN {options(settings)}"
+    command = f"{training} && {COMMAND} --run RUN --source {source} --name {name}"
     file = f"{name}.safetensors"
     entry = publish(name, content, folder, file=file, kind="denoiser", source=source, command=command, measured=measured)
     if stored:

@@ -25,6 +25,7 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from workbench.nets.training import experiment, rates
 from workbench.nets.training.experiment import Experiment
@@ -116,6 +117,24 @@ def schedule_of(o: argparse.Namespace) -> rates.Rate:
         return Refined.from_norms((json.loads(line)["norm1"] for line in lines), warmup=o.warmup)
     more = {"tail": o.tail} if o.schedule == "stable" else {}
     return SCHEDULES[o.schedule](o.warmup, **more)
+
+
+def options(stored: dict[str, Any]) -> str:
+    """The options that start a run with these settings, as a checkpoint stores them: only what is not a default."""
+    names = {kind.__name__: name for name, kind in SCHEDULES.items()}
+    rate = stored["schedule"]
+    asked = stored | {"schedule": names.get(rate["name"], "refined"), "warmup": rate.get("warmup"), "tail": rate.get("tail")}
+    asked |= {"no_flips": not stored["flips"], "clip": stored["clip"] or 0, "data": None}
+    words = []
+    for action in parser()._actions:
+        value = asked.get(action.dest)
+        if value is not None and _plain(value) != _plain(action.default):
+            words += [action.option_strings[0]] if value is True else [action.option_strings[0], _plain(value)]
+    return " ".join(words)
+
+
+def _plain(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _integers(text: str) -> tuple[int, ...]:
