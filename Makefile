@@ -58,6 +58,7 @@ artifacts: $(VENV)/.stamp  ## rebuild the shipped artifacts from the images (DAT
 	$(PY) -m workbench.artifacts.cifar10_moments --data $(DATA) --source $(SOURCE)
 	$(PY) -m workbench.artifacts.cifar10_classes --data $(DATA) --source $(SOURCE)
 	$(PY) -m workbench.artifacts.cifar10_facts --data $(DATA) --source $(SOURCE)
+	$(PY) -m workbench.artifacts.stand_in_images --data $(DATA) --source $(SOURCE)
 
 serve:  ## show the built site at http://localhost:8000
 	@test -f _build/html/index.html || { echo "There is no site yet: run 'make book' first."; exit 1; }

@@ -3,8 +3,8 @@
 ``load("cifar10-moments")`` returns ``Moments``, ``load("cifar10-classes")`` returns ``ClassMoments``; ``load("cifar10-denoiser")``
 returns a trained network as a ``Denoiser``, ``load("cifar10-denoiser-history")`` the same one earlier in its training, by the number
 of images it had seen; ``load("cifar10-classifier")`` returns a ``Classifier``, and ``load("cifar10-features")`` the
-``FeatureStatistics`` that its features have over the images of "train" and of "test"; ``load("cifar10-facts")`` returns the recorded
-measurements that need the images.
+``FeatureStatistics`` that its features have over the images of "train" and of "test"; ``load("stand-in-images")`` returns samples of
+the denoiser as a data set, ``StandIns``; ``load("cifar10-facts")`` returns the recorded measurements that need the images.
 ``manifest.json`` says of each file what it was made from, by which command, and what may be claimed from it.
 
 A folder named by the environment variable ``WORKBENCH_ARTIFACTS``, with a manifest of its own, comes before the package's: so the
@@ -25,6 +25,8 @@ from workbench.artifacts.classes import ClassMoments
 from workbench.artifacts.classes import unpack as unpack_classes
 from workbench.artifacts.manifest import FOLDER, ArtifactError, entry_of, read_manifest, verified
 from workbench.artifacts.moments import Moments, unpack
+from workbench.artifacts.stand_in import StandIns
+from workbench.artifacts.stand_in import unpack as unpack_stand_ins
 from workbench.denoiser import Denoiser
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "ArtifactError",
     "ClassMoments",
     "Moments",
+    "StandIns",
     "available",
     "describe",
     "load",
@@ -83,7 +86,7 @@ def _unpacked(content: bytes) -> Moments:
     return unpack(content)
 
 
-def load(name: str, folder: Path | None = None) -> Moments | ClassMoments | Denoiser | nn.Module | dict[Any, Any]:
+def load(name: str, folder: Path | None = None) -> Moments | ClassMoments | StandIns | Denoiser | nn.Module | dict[Any, Any]:
     """Return artifact ``name``, after its length and sha256 have been checked against the manifest.
 
     Raises ``ArtifactError`` (a ``ValueError``) for an unknown name, and for a missing, cut or altered file, saying
@@ -105,6 +108,8 @@ def load(name: str, folder: Path | None = None) -> Moments | ClassMoments | Deno
         return networks.unpack(content)[0]
     if kind == "features":
         return features.unpack(content)
+    if kind == "stand-in":
+        return unpack_stand_ins(content, tuple(entry["measured"]["classes"]), summary(name, folder))
     if kind == "facts":
         return json.loads(content)
     raise ArtifactError(f"{name!r} is of kind {kind!r}, which this version cannot read; update the package")

@@ -36,12 +36,17 @@ RECORDS = {
         "Laws whose exact answers are known: the ring, and laws of 3072 dimensions made from the artifact cifar10-moments (a JPEG copy).",
         "Errors of samplers on these laws, from fixed seeds: any machine gives the same digits. They are no results on a trained network.",
     ),
+    "own-network": (
+        "Samples of the network cifar10-denoiser, each from the noise of a fixed seed. There is no photograph among them.",
+        "These are not CIFAR-10 images, and what is measured on them is said of them alone: a network's samples are smoother and less "
+        "varied than what it was trained on.",
+    ),
     "one-machine": (
         "The package and diffusers, timed side by side on one machine.",
         "Ratios carry over to machines of the same kind; microseconds do not.",
     ),
 }
-"""The same for measurements that need no images: the benchmarks."""
+"""The same for what needs no images: the benchmarks, and samples of our own network."""
 
 
 class ArtifactError(ValueError):
@@ -88,7 +93,7 @@ def _remedy(entry: dict[str, Any]) -> str:
     """What to do about a damaged file: the package brings it back; making it again gives the same file from the same images only."""
     words = "Reinstall the package, which restores the shipped file."
     if entry["source"] in {words for words, _ in RECORDS.values()}:
-        return f"{words} `{entry['command']}` in the repository measures again"
+        return f"{words} `{entry['command']}` in the repository makes it again"
     words += f" `{entry['command']}` makes one from the images"
     if entry["source"] == SOURCES["jpeg-copy"][0]:
         words += (

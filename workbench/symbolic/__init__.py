@@ -8,21 +8,26 @@ from workbench.symbolic import (
     comparing,
     exponential,
     faces,
+    far_field,
     flow,
     gaussian,
     guidance,
+    memory,
     multistep,
     numerics,
+    preconditioning,
     predictor_corrector,
     schedules,
     steps,
     stochastic,
+    training,
 )
 from workbench.symbolic.statements import Statement
 
 TOPICS = (
     faces,
     gaussian,
+    comparing,
     schedules,
     flow,
     steps,
@@ -32,8 +37,11 @@ TOPICS = (
     predictor_corrector,
     guidance,
     stochastic,
+    far_field,
+    memory,
     numerics,
-    comparing,
+    training,
+    preconditioning,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -55,14 +63,18 @@ __all__ = [
     "comparing",
     "exponential",
     "faces",
+    "far_field",
     "flow",
     "gaussian",
     "guidance",
+    "memory",
     "multistep",
     "numerics",
+    "preconditioning",
     "predictor_corrector",
     "schedules",
     "statement",
     "steps",
     "stochastic",
+    "training",
 ]
