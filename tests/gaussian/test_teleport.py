@@ -73,3 +73,12 @@ def test_promised_names():
     for name in names.split():
         assert callable(getattr(wb.gaussian, name))
         assert getattr(wb.gaussian, name).__doc__
+
+
+def test_each_sample_with_its_own_class(rng):
+    schedule = wb.schedules.VE()
+    mixture = MixtureDenoiser(torch.ones(2), torch.tensor([[2.0, 0.0], [-2.0, 1.0]], dtype=torch.float64), 0.3, schedule)
+    x = mixture.sample(4, 10.0, generator=rng, dtype=torch.float64)
+    jumped = teleport(mixture.given([0, 1, 1, 0]), x, 10.0, 1.0)
+    for row, label in enumerate([0, 1, 1, 0]):
+        torch.testing.assert_close(jumped[row], mixture.component(label).flow(x[row, None], 10.0, 1.0)[0])

@@ -58,7 +58,10 @@ def test_floats_come_as_they_are_and_without_labels():
 
 
 def test_generators_depend_on_every_key():
-    first = {tuple(torch.randint(2**40, (2,), generator=generator_of(*keys)).tolist()) for keys in [(0, 0, 1), (0, 1, 0), (1, 0, 0), (0, 1)]}
+    first = {
+        tuple(torch.randint(2**40, (2,), generator=generator_of(*keys)).tolist())
+        for keys in [(0, 0, 1), (0, 1, 0), (1, 0, 0), (0, 1)]
+    }
     assert len(first) == 4
 
 

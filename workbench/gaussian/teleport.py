@@ -8,11 +8,11 @@ from torch import Tensor
 
 from workbench import metrics
 from workbench.denoiser import FACES, Denoiser
-from workbench.gaussian.gaussian import GaussianDenoiser
+from workbench.gaussian.law import Law
 
 
 def teleport(
-    law: GaussianDenoiser,
+    law: Law,
     x: Float[Tensor, "batch *shape"],
     t: float | int | Tensor,
     s: float | int | Tensor | Sequence[float | int],
@@ -21,22 +21,23 @@ def teleport(
 
     At high noise a trained network *is* close to the denoiser of N(mean, covariance) of its data, so the first steps of sampling can
     be replaced by one formula:  x_s = teleport(law, x_t, t, s),  then the rest of the same grid with the network.  (On a Karras grid,
-    ``wb.grids.karras(schedule, n - k, start=grid[k])`` is that rest.)  Measure how far to jump with :func:`explained_variance`.
+    ``wb.grids.karras(schedule, n - k, start=grid[k])`` is that rest.)  :func:`safe_skip` says how far to jump.
     Paper: ``wang2024gaussian``.
 
     Args:
-        law: the Gaussian law of the data, on the schedule of the model: use ``law.on(model.schedule)`` if it is not.
+        law: the Gaussian law of the data, on the schedule of the model: use ``law.on(model.schedule)`` if it is not.  Or one Gaussian
+            for each sample, such as ``mixture.given(labels)`` for a model with classes.
         x: the state at t.
         t, s: times of the law's schedule; a grid as s gives the trajectory (points, batch, \\*shape).
 
     Raises:
-        TypeError: for a law that is not Gaussian (its flow has no closed form).
+        TypeError: for a law whose flow has no closed form, such as a mixture.
         ValueError: as :meth:`GaussianDenoiser.flow`.
     """
-    if not isinstance(law, GaussianDenoiser):
+    if not hasattr(law, "flow"):
         raise TypeError(
-            f"teleport needs a GaussianDenoiser, whose flow is known in closed form; got {type(law).__name__}: "
-            "fit one with wb.gaussian.GaussianDenoiser.fit(x0, schedule)"
+            f"teleport needs a law whose flow is known in closed form, such as a GaussianDenoiser; got {type(law).__name__}: "
+            "fit one with wb.gaussian.GaussianDenoiser.fit(x0, schedule), or bind the classes of a mixture with .given(labels)"
         )
     return law.flow(x, t, s)
 

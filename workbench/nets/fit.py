@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from workbench.denoiser import Denoiser
@@ -21,7 +20,7 @@ from workbench.preconditioned import Preconditioned
 
 def fit(
     model: Denoiser,
-    x0: Float[Tensor, "n *shape"],
+    x0: Tensor,
     *,
     steps: int,
     generator: torch.Generator,
@@ -45,7 +44,7 @@ def fit(
     Args:
         model: what to train: an untrained network in its wrapping, ``EDMDenoiser``, ``GaussianPreconditioned``, or
             ``NetworkDenoiser(net, Rectified(), predicts="velocity")``.
-        x0: the data, floats; every sample is seen once an epoch.
+        x0: the data, floats (n, \\*shape); every sample is seen once an epoch.
         steps: of the optimizer.
         generator: one number is drawn from it, the seed of all that follows.
         batch: samples a step.

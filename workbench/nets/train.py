@@ -2,7 +2,7 @@
 
 The network, its optimizer and an average of its weights are kept in RUN/checkpoint.pt, replaced as a whole every --save-every steps.
 After an interruption of any kind, kill -9 and power cuts included, the same command with --resume goes on and ends with the very
-weights it would have ended with.  Beside it:
+weights it would have ended with (on the same machine, with as many threads and the same versions).  Beside it:
 
   steps.jsonl        loss, gradient norms and learning rate of every step
   validation.jsonl   error on held-out pictures at eight noise levels, beside that of the Gaussian law
@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> None:
     o = p.parse_args(argv)
     try:
         names = ("steps", "batch", "rate", "betas", "weight_decay", "halflife", "ramp", "seed", "precision")
-        settings = Settings(**{name: getattr(o, name) for name in names}, clip=o.clip or None, schedule=_schedule(o))
+        settings = Settings(**{name: getattr(o, name) for name in names}, clip=o.clip or None, schedule=schedule_of(o))
         names = ("model", "network", "widths", "blocks", "width", "depth", "rank", "mean", "std", "drop")
         what = Experiment(**{name: getattr(o, name) for name in names}, flips=not o.no_flips)
         run = Run(o.out, o.data, o.resume, o.save_every, o.report_every, o.snapshots, o.cpu)
@@ -103,9 +103,12 @@ def main(argv: list[str] | None = None) -> None:
         job.go()
     except (NonFiniteLoss, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; the same command with --resume goes on from {o.out}/checkpoint.pt")
 
 
-def _schedule(o: argparse.Namespace) -> rates.Rate:
+def schedule_of(o: argparse.Namespace) -> rates.Rate:
+    """The learning-rate schedule that the options ask for."""
     if (o.norms is None) == (o.schedule == "refined"):
         raise ValueError("--schedule refined and --norms RUN/steps.jsonl belong together; give both or neither")
     if o.schedule == "refined":
