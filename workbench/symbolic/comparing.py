@@ -15,8 +15,8 @@ spread_a, spread_b = sp.symbols("sigma_a sigma_b", positive=True)
 rho = sp.Symbol("rho", real=True)
 common, own = spread_a - rho * spread_b, spread_b * sp.sqrt(1 - rho**2)
 
-d = sp.Symbol("d", positive=True)
-density_of_difference = sp.exp(-(d**2) / 4) / sp.sqrt(4 * sp.pi)  # of two independent standard normals
+d, spread = sp.symbols("d sigma", positive=True)
+density_of_difference = sp.exp(-(d**2) / (4 * spread**2)) / sp.sqrt(4 * sp.pi * spread**2)  # of two independent scores
 
 STATEMENTS = (
     Statement(
@@ -24,12 +24,6 @@ STATEMENTS = (
         curvature,
         -(h11**2) / (4 * s1**3) - h22**2 / (4 * s2**3) - h12**2 / (s1 * s2 * (s1 + s2)),
         note="How tr A^(1/2) bends when a diagonal A is moved by h: always downward, so a sample covariance overlaps too little.",
-    ),
-    Statement(
-        "bias-of-one-feature",
-        s1 + sp.Rational(1, 2) * s1 * s1 / (s1 + s1) + s1 / 4,
-        sp.Rational(3, 2) * s1,
-        note="One Gaussian feature of variance s against its own law: a third of the bias is the spread's, the rest the mean's.",
     ),
     Statement(
         "difference-on-the-same-noise",
@@ -41,13 +35,13 @@ STATEMENTS = (
     Statement(
         "best-of-two",
         sp.Integral(2 * d * density_of_difference, (d, 0, sp.oo)) / 2,
-        1 / sp.sqrt(sp.pi),
+        spread / sp.sqrt(sp.pi),
         note="The larger of two equal lucks is on average 0.56 standard deviations too good: half the mean distance between them.",
     ),
     Statement(
         "best-of-three",
         3 * sp.Integral(2 * d * density_of_difference, (d, 0, sp.oo)) / 4,
-        3 / (2 * sp.sqrt(sp.pi)),
+        3 * spread / (2 * sp.sqrt(sp.pi)),
         note="Of three: the range is half the sum of the three pairs' distances, and the best is half the range above the middle.",
     ),
 )
