@@ -23,7 +23,7 @@ class Windows:
     padding: str
     inside: Bool[Tensor, "places window"]
     """Which pixels of the window at each place lie in the image."""
-    pools: tuple[Int[Tensor, " some"], ...]
+    pools: tuple[Int[Tensor, " _"], ...]
 
     @property
     def places(self) -> int:
