@@ -19,7 +19,7 @@ export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help book test unit chapters check lint types bench artifacts serve clean
+.PHONY: help book test unit chapters check lint types bench artifacts networks serve clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -58,6 +58,17 @@ artifacts: $(VENV)/.stamp  ## rebuild the shipped artifacts from the images (DAT
 	$(PY) -m workbench.artifacts.cifar10_moments --data $(DATA) --source $(SOURCE)
 	$(PY) -m workbench.artifacts.cifar10_classes --data $(DATA) --source $(SOURCE)
 	$(PY) -m workbench.artifacts.cifar10_facts --data $(DATA) --source $(SOURCE)
+	$(PY) -m workbench.artifacts.stand_in_images --data $(DATA) --source $(SOURCE)
+
+# A run goes on where it was interrupted; --tail is the share of it in which the learning rate falls to 0.
+RUNS ?= runs
+STEPS ?= 10000
+networks: $(VENV)/.stamp  ## train the shipped networks again: hours on two cores (DATA=, SOURCE=, STEPS=, RUNS=folder)
+	$(PY) -m workbench.nets.train --out $(RUNS)/denoiser --data $(DATA) --resume --steps $(STEPS) --schedule stable --tail 0.4 --snapshots 500,2000
+	$(PY) -m workbench.artifacts.cifar10_denoiser --run $(RUNS)/denoiser --data $(DATA) --source $(SOURCE) --history 500,2000
+	$(PY) -m workbench.nets.train_classifier --out $(RUNS)/classifier.pt --data $(DATA)
+	$(PY) -m workbench.artifacts.cifar10_classifier --checkpoint $(RUNS)/classifier.pt --data $(DATA) --source $(SOURCE)
+	$(PY) -m workbench.artifacts.stand_in_images --data $(DATA) --source $(SOURCE)
 
 serve:  ## show the built site at http://localhost:8000
 	@test -f _build/html/index.html || { echo "There is no site yet: run 'make book' first."; exit 1; }

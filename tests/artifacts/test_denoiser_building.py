@@ -73,6 +73,24 @@ def test_the_command_line(run, tmp_path, monkeypatch, capsys):
     cifar10_denoiser.main(argv)
     entry = wb.artifacts.describe("mine", tmp_path)
     assert entry["measured"]["held_out"] == 3 and "JPEG copy" in entry["source"]
-    assert "steps 3" in entry["command"] and "--source jpeg-copy" in entry["command"]
+    assert "--source jpeg-copy" in entry["command"]
+    for option in ("--steps 3", "--model edm", "--widths 16", "--blocks 1", "--batch 4"):
+        assert option in entry["command"]
+    assert "--rate" not in entry["command"] and "--seed" not in entry["command"]  # the defaults
     printed = capsys.readouterr().out
     assert entry["sha256"] in printed and printed.count("sigma") == 8
+
+
+def test_the_command_that_is_stored_starts_the_same_run(run):
+    from workbench.nets.training.checkpoint import load
+
+    _, stored, _ = load(run / "checkpoint.pt")
+    stored |= {"schedule": {"name": "WarmupStableDecay", "warmup": 100, "tail": 0.4}, "flips": False, "clip": None}
+    asked = train.parser().parse_args(["--out", "RUN", *train.options(stored).split()])
+    for name in ("steps", "batch", "rate", "seed", "widths", "blocks", "model", "network", "drop", "betas", "halflife"):
+        assert (
+            list(getattr(asked, name)) == list(stored[name])
+            if isinstance(stored[name], tuple)
+            else getattr(asked, name) == stored[name]
+        )
+    assert (asked.schedule, asked.warmup, asked.tail, asked.no_flips, asked.clip) == ("stable", 100, 0.4, True, 0)

@@ -16,7 +16,9 @@ def rows():
     law = wb.gaussian.GaussianDenoiser(MEANS.mean(0), MEANS.T @ MEANS / 3 + 0.04 * torch.eye(2, dtype=torch.float64), ve)
     start = teleport.noise(ve, (2,), 60)
     distance = lambda x: (float(x.mean()), 0.5)  # noqa: E731
-    return teleport.measure(model, law, start, wb.solvers.Heun(), steps=18, skips=(0, 6, 12), reference_steps=40, batch=60, distance=distance)
+    return teleport.measure(
+        model, law, start, wb.solvers.Heun(), steps=18, skips=(0, 6, 12), reference_steps=40, batch=60, distance=distance
+    )
 
 
 def test_evaluations_and_levels_are_those_of_the_rest_of_the_grid(rows):

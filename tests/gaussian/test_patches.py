@@ -26,7 +26,7 @@ def noisy(images, schedule, t, rng, n=3):
 def written_out(images, schedule, side, equivariant, padding, x, t):
     """Pixel by pixel and patch by patch; pixels outside of the image are None, and alike only to one another."""
     alpha, sigma = schedule.alpha(t), schedule.sigma(t)
-    (_, channels, height, width), reach = images.shape, side // 2
+    height, width, reach = *images.shape[2:], side // 2
 
     def patch(image, i, j):
         seen = []
@@ -195,3 +195,11 @@ def test_refusals(images):
         PatchDenoiser(images, ve, 3).data(images[:, :1], 1.0)
     with pytest.raises(ValueError, match="does not fit in 4 x 3; take at most 3"):
         PatchDenoiser(images[..., :3], ve, 5).data(images[..., :3], 1.0)
+
+
+def test_a_sample_does_not_depend_on_the_others(images, rng):
+    for equivariant, padding in MACHINES:
+        machine = PatchDenoiser(images, wb.schedules.VE(), 3, equivariant, padding)
+        x = noisy(images, machine.schedule, 0.6, rng)
+        alone = torch.cat([machine.data(x[i : i + 1], 0.6) for i in range(3)])
+        close(machine.data(x, 0.6), alone, 1e-12)

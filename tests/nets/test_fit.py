@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import workbench as wb
+from workbench.gaussian import GaussianPreconditioned
 from workbench.nets import MLP, fit
 from workbench.nets.training.rates import Constant
 from workbench.schedules import VE, Rectified
@@ -47,6 +48,14 @@ def test_flows_are_trained_too():
     exact = wb.characters.ellipse(Rectified())
     flow = fit(wb.NetworkDenoiser(net(), Rectified(), "velocity"), points(), steps=250, batch=256, generator=generator())
     assert max(excess(flow, exact, (0.2, 0.5, 0.8))) < 1.15
+
+
+def test_with_the_right_gaussian_there_is_nothing_to_learn_and_training_does_no_harm():
+    exact = wb.characters.ellipse(VE())
+    model = GaussianPreconditioned(net(inputs=4), exact)
+    trained = fit(model, points(), steps=60, batch=256, rate=1e-3, generator=generator())
+    assert excess(model, exact, (0.1, 1.0)) == pytest.approx([1, 1], abs=1e-6)
+    assert max(excess(trained, exact, (0.1, 1.0))) < 1.02
 
 
 def test_classes_are_learned():

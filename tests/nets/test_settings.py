@@ -4,7 +4,9 @@ import math
 
 import pytest
 
+from workbench.nets.train import parser, schedule_of
 from workbench.nets.training.experiment import Experiment
+from workbench.nets.training.rates import Constant
 from workbench.nets.training.run import Run
 from workbench.nets.training.settings import Settings
 
@@ -56,3 +58,22 @@ def test_what_is_trained(change, words):
 def test_intervals(tmp_path):
     with pytest.raises(ValueError, match="save_every=0"):
         Run(tmp_path, save_every=0)
+
+
+def test_the_defaults_are_those_of_the_shipped_denoiser():
+    """Change one, and `python -m workbench.nets.train --out RUN --steps N` trains another network than the artifact."""
+    settings, what = Settings(1), Experiment()
+    assert (settings.batch, settings.rate, settings.schedule, settings.betas) == (32, 1e-3, Constant(warmup=200), (0.9, 0.99))
+    assert (settings.weight_decay, settings.clip, settings.halflife, settings.ramp, settings.seed) == (0.0, 1.0, 20_000, 0.1, 0)
+    assert (what.model, what.network, what.widths, what.blocks, what.rank) == ("gaussian", "unet", (64, 128, 192), 2, 1280)
+    assert (what.mean, what.std, what.drop, what.flips) == (-0.7, 1.1, 0.15, True)
+    typed = parser().parse_args(["--out", "RUN", "--steps", "1"])
+    assert (
+        Settings(1, **{name: getattr(typed, name) for name in ("batch", "rate", "betas", "clip", "halflife", "ramp", "seed")})
+        == settings
+    )
+    assert schedule_of(typed) == settings.schedule
+    assert (
+        Experiment(*(getattr(typed, name) for name in ("model", "network", "widths", "blocks", "width", "depth", "rank"))) == what
+    )
+    assert (typed.mean, typed.std, typed.drop, typed.no_flips) == (what.mean, what.std, what.drop, False)

@@ -35,6 +35,12 @@ def whole(data, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch, whole):
+    """Sheets of samples take longer than these runs themselves; ``whole`` has drawn its own."""
+    monkeypatch.setattr(run_module.Report, "draw", lambda *args: None)
+
+
 def start(*command, **environment):
     path = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
@@ -55,22 +61,26 @@ def same(a, b):
     for index, moments in one["optimizer"]["state"].items():
         assert all(torch.equal(value, two["optimizer"]["state"][index][name]) for name, value in moments.items())
     assert (a / "steps.jsonl").read_bytes() == (b / "steps.jsonl").read_bytes()
-    one, two = (networks.unpack((folder / "average.safetensors").read_bytes()) for folder in (a, b))
-    assert one[1] == two[1]
-    assert all(torch.equal(p, q) for p, q in zip(one[0].parameters(), two[0].parameters(), strict=True))
+    assert (a / "average.safetensors").read_bytes() == (b / "average.safetensors").read_bytes()
+
+
+def saves(process, path, count):
+    """Wait until ``path`` has been replaced ``count`` times, and return the seconds between the last two replacements."""
+    stamp = lambda: path.stat().st_mtime_ns if path.exists() else 0  # noqa: E731
+    seen, moments = stamp(), [time.monotonic()]
+    while len(moments) <= count and process.poll() is None:
+        if stamp() != seen:
+            seen = stamp()
+            moments.append(time.monotonic())
+        time.sleep(0.001)
+    return moments[-1] - moments[-2]
 
 
 def test_killed_at_any_moment_it_resumes_to_the_very_same_end(data, whole, tmp_path):
-    options = arguments(tmp_path / "run", data, "--save-every", 1, "--resume")
-    for wait in (0.0, 0.15):  # right after a checkpoint appears, and somewhere in the midst of steps and saves
+    options, path = arguments(tmp_path / "run", data, "--save-every", 1, "--resume"), tmp_path / "run" / "checkpoint.pt"
+    for count, share in ((1, 0.0), (4, 0.6)):  # right after the first checkpoint, and between two: in a step or in a save
         process = start("-m", MODULE, *options)
-        there = (tmp_path / "run" / "checkpoint.pt").stat().st_mtime_ns if (tmp_path / "run" / "checkpoint.pt").exists() else 0
-        while process.poll() is None:
-            path = tmp_path / "run" / "checkpoint.pt"
-            if path.exists() and path.stat().st_mtime_ns != there:
-                break
-            time.sleep(0.005)
-        time.sleep(wait)
+        time.sleep(share * saves(process, path, count))
         process.send_signal(signal.SIGKILL)
         output = process.communicate()[0]
         assert process.returncode == -signal.SIGKILL, output
@@ -103,6 +113,19 @@ def test_two_processes_agree_with_one(data, whole, tmp_path):
         assert b["loss"] == pytest.approx(a["loss"], rel=1e-4) and b["norm"] == pytest.approx(a["norm"], rel=1e-3)
     one, two = (load(folder / "checkpoint.pt")[0]["average"] for folder in (whole, tmp_path))
     assert all(torch.allclose(one[name], two[name], rtol=0, atol=1e-4) for name in one)
+
+
+def test_several_processes_need_accelerate(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"pip install 'few-steps-few-bits\[train\]'"):
+        main(arguments(tmp_path, data))
+
+
+def test_other_versions_are_pointed_out(data, whole, monkeypatch, capsys):
+    monkeypatch.setattr("workbench.nets.training.checkpoint.versions", lambda: {"torch": "0.1"})
+    main(arguments(whole, data, "--resume", "--snapshots", "12"))
+    assert "'torch': '0.1'}: the run goes on" in capsys.readouterr().out
 
 
 def test_a_run_leaves_what_it_promises(whole):
@@ -141,6 +164,7 @@ def test_a_constant_rate_goes_on_for_longer_and_may_cool_down(data, whole, tmp_p
         (["--resume", "--schedule", "rex"], "the steps done must stay as they were"),
         (["--resume", "--precision", "bfloat16"], "pays on CUDA devices only"),
         (["--steps", "0"], "steps=0"),
+        (["--resume", "--snapshots", "12,25"], r"snapshots at \[25\] are outside"),
         (["--widths", "20"], "multiple of 16"),
         (["--schedule", "refined"], "belong together"),
         (["--data", "nothing.safetensors", "--out", "elsewhere"], "is not there"),
@@ -186,6 +210,7 @@ def test_other_models_and_networks(data, tmp_path, model, kind, monkeypatch):
     assert type(trained[0].trainer.averaged) is kind
     net, about = networks.unpack((tmp_path / "average.safetensors").read_bytes())
     assert type(net).__name__ == "DiT" and about["preconditioning"] == model
+    assert type(networks.denoiser(net, about)) is kind
 
 
 def test_a_refined_schedule_comes_from_a_finished_run(data, whole, tmp_path):

@@ -98,4 +98,5 @@ def test_a_network_needs_a_generator():
 def test_depth_and_width_are_as_told():
     net = MLP(5, width=32, depth=4, generator=generator())
     assert [p.shape for p in net.parameters() if p.ndim == 2] == [(32, 21), (32, 32), (32, 32), (32, 32), (5, 32)]
+    assert MLP(2, inputs=4, generator=generator())(torch.zeros(3, 4), torch.zeros(3)).shape == (3, 2)
     assert MLP(**net.settings, generator=generator())(torch.zeros(1, 5), torch.zeros(1)).shape == (1, 5)

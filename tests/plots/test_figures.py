@@ -244,6 +244,7 @@ def test_takes_tensors_as_they_are(dtype):
         (lambda: plots.bars({"a": math.inf}), "infinity"),
         (lambda: plots.spectrum(torch.tensor([1.0, -1.0])), "none below 0"),
         (lambda: plots.histogram(N, bins=1), "at least 2"),
+        (lambda: plots.histogram(N, extent=(1.0, 1.0)), "low < high"),
     ],
 )
 def test_bad_data_is_refused(call, message):

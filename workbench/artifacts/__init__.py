@@ -2,8 +2,9 @@
 
 ``load("cifar10-moments")`` returns ``Moments``, ``load("cifar10-classes")`` returns ``ClassMoments``; ``load("cifar10-denoiser")``
 returns a trained network as a ``Denoiser``, ``load("cifar10-denoiser-history")`` the same one earlier in its training, by the number
-of images it had seen; ``load("stand-in-images")`` returns samples of it as a data set, ``StandIns``; ``load("cifar10-facts")`` returns
-the recorded measurements that need the images.
+of images it had seen; ``load("cifar10-classifier")`` returns a ``Classifier``, and ``load("cifar10-features")`` the
+``FeatureStatistics`` that its features have over the images of "train" and of "test"; ``load("stand-in-images")`` returns samples of
+the denoiser as a data set, ``StandIns``; ``load("cifar10-facts")`` returns the recorded measurements that need the images.
 ``manifest.json`` says of each file what it was made from, by which command, and what may be claimed from it.
 
 A folder named by the environment variable ``WORKBENCH_ARTIFACTS``, with a manifest of its own, comes before the package's: so the
@@ -16,7 +17,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from workbench.artifacts import networks
+from torch import nn
+
+from workbench.artifacts import features, networks
 from workbench.artifacts.accuracy import AccuracyTable
 from workbench.artifacts.classes import ClassMoments
 from workbench.artifacts.classes import unpack as unpack_classes
@@ -83,7 +86,7 @@ def _unpacked(content: bytes) -> Moments:
     return unpack(content)
 
 
-def load(name: str, folder: Path | None = None) -> Moments | ClassMoments | StandIns | Denoiser | dict[Any, Any]:
+def load(name: str, folder: Path | None = None) -> Moments | ClassMoments | StandIns | Denoiser | nn.Module | dict[Any, Any]:
     """Return artifact ``name``, after its length and sha256 have been checked against the manifest.
 
     Raises ``ArtifactError`` (a ``ValueError``) for an unknown name, and for a missing, cut or altered file, saying
@@ -101,6 +104,10 @@ def load(name: str, folder: Path | None = None) -> Moments | ClassMoments | Stan
     if kind == "history":
         nets, about = networks.unpack_history(content)
         return {images: networks.denoiser(net, about) for images, net in nets.items()}
+    if kind == "classifier":
+        return networks.unpack(content)[0]
+    if kind == "features":
+        return features.unpack(content)
     if kind == "stand-in":
         return unpack_stand_ins(content, tuple(entry["measured"]["classes"]), summary(name, folder))
     if kind == "facts":

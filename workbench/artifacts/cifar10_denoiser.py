@@ -16,8 +16,10 @@ from torch import Tensor
 from workbench import data
 from workbench.artifacts import networks
 from workbench.artifacts.manifest import FOLDER, SOURCES, publish
+from workbench.characters import cifar10
 from workbench.data.cifar import to_floats
-from workbench.denoiser import Denoiser
+from workbench.nets.held_out import denoising_errors
+from workbench.nets.train import options
 
 SIGMAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 COMMAND = "python -m workbench.artifacts.cifar10_denoiser"
@@ -58,7 +60,9 @@ def build(
     net, about = networks.unpack(content)
     model, settings = networks.denoiser(net, about), _settings(run)
     count = sum(p.numel() for p in net.parameters())
-    errors, gaussian = denoising_errors(model, *held_out)
+    images, labels = to_floats(held_out[0]), held_out[1]
+    errors = denoising_errors(model, images, SIGMAS, generator=torch.Generator().manual_seed(1), labels=labels)
+    gaussian = denoising_errors(cifar10(model.schedule), images, SIGMAS, generator=torch.Generator().manual_seed(1))
     measured = {
         "words": (
             f"{type(net).__name__}, {count / 1e6:.1f} M parameters in 16 bits, preconditioning: {about['preconditioning']}; "
@@ -72,11 +76,12 @@ def build(
         "looks": looks,
         "run": settings,
         "sigma": list(SIGMAS),
-        "error": errors,
-        "gaussian_error": gaussian,
+        "error": errors.tolist(),
+        "gaussian_error": gaussian.tolist(),
         "held_out": len(held_out[0]),
     }
-    command = f"python -m workbench.nets.train --out RUN --steps {about['images'] // settings['batch']} && {COMMAND} --run RUN --source {source}"
+    training = f"python -m workbench.nets.train --out RUN {options(settings)}"
+    command = f"{training} && {COMMAND} --run RUN --source {source} --name {name}"
     file = f"{name}.safetensors"
     entry = publish(name, content, folder, file=file, kind="denoiser", source=source, command=command, measured=measured)
     if stored:
@@ -87,28 +92,6 @@ def build(
             source=source, command=command, measured={"words": words, "images": list(states)},
         )  # fmt: skip
     return entry
-
-
-@torch.inference_mode()
-def denoising_errors(model: Denoiser, images: Tensor, labels: Tensor, chunk: int = 64) -> tuple[list[float], list[float]]:
-    """Mean squared error a value at each of ``SIGMAS``, of ``model`` told the classes and of its Gaussian law at full rank.
-
-    The law's error is what mean and covariance allow: a network worth its name is below it everywhere.
-    """
-    from workbench.characters import cifar10
-
-    law, x0 = cifar10(model.schedule), to_floats(images)
-    noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(1))
-    found: tuple[list[float], list[float]] = ([], [])
-    for sigma in SIGMAS:
-        total = [0.0, 0.0]
-        for low in range(0, len(x0), chunk):
-            clean, seen = x0[low : low + chunk], x0[low : low + chunk] + sigma * noise[low : low + chunk]
-            for k, one in enumerate((model.given(labels[low : low + chunk]), law)):
-                total[k] += float((one.data(seen, sigma) - clean).square().double().sum())
-        for k in (0, 1):
-            found[k].append(total[k] / x0.numel())
-    return found
 
 
 def _file(run: Path, name: str) -> bytes:

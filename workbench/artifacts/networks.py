@@ -25,7 +25,7 @@ def pack(net: nn.Module, **about: Any) -> bytes:
     Raises:
         ValueError: for weights that float16 cannot hold.
     """
-    return save({name: _half(name, value) for name, value in net.state_dict().items()}, _header(net, about))
+    return _written({name: _half(name, value) for name, value in net.state_dict().items()}, _header(net, about))
 
 
 def pack_history(nets: Mapping[int, nn.Module], **about: Any) -> bytes:
@@ -40,7 +40,7 @@ def pack_history(nets: Mapping[int, nn.Module], **about: Any) -> bytes:
                 tensors[f"{images}/{name}/scale"] = scale.to(torch.float32)
             else:
                 tensors[f"{images}/{name}"] = _half(name, value)
-    return save(tensors, _header(next(iter(nets.values())), about))
+    return _written(tensors, _header(next(iter(nets.values())), about))
 
 
 def unpack(content: bytes) -> tuple[nn.Module, dict[str, Any]]:
@@ -68,21 +68,24 @@ def unpack_history(content: bytes) -> tuple[dict[int, nn.Module], dict[str, Any]
 
 
 def denoiser(net: nn.Module, about: Mapping[str, Any]) -> Denoiser:
-    """The network inside the formula that it was trained in, on ``VE``.
+    """The network inside the formula that it was trained in: a denoiser on ``VE``, a flow on ``Rectified``.
 
     ``about["preconditioning"]`` is "gaussian" (with the first ``about["rank"]`` eigenvectors of CIFAR-10's law, and
-    ``about["shows_base"]``) or "edm" (with ``about["sigma_data"]``).
+    ``about["shows_base"]``), "edm" (with ``about["sigma_data"]``) or "flow".
     """
     from workbench.characters import cifar10
     from workbench.gaussian import GaussianPreconditioned
+    from workbench.network import NetworkDenoiser
     from workbench.preconditioned import EDMDenoiser
-    from workbench.schedules import VE
+    from workbench.schedules import VE, Rectified
 
     kind = about.get("preconditioning")
     if kind == "gaussian":
         return GaussianPreconditioned(net, cifar10(VE(), about["rank"]), shows_base=about["shows_base"])
     if kind == "edm":
         return EDMDenoiser(net, about["sigma_data"])
+    if kind == "flow":
+        return NetworkDenoiser(net, Rectified(), "velocity")
     raise ArtifactError(f"preconditioning {kind!r} is not known to this version; update the package")
 
 
@@ -98,6 +101,15 @@ def _half(name: str, value: Tensor) -> Tensor:
 
 def _header(net: nn.Module, about: Mapping[str, Any]) -> dict[str, str]:
     return {"network": type(net).__name__, "settings": json.dumps(net.settings), "about": json.dumps(about)}
+
+
+def _written(tensors: dict[str, Tensor], header: dict[str, str]) -> bytes:
+    """safetensors with its header in order: the library writes it in another order every time, and so the same weights with another hash."""
+    content = save(tensors, header)
+    size = int.from_bytes(content[:8], "little")
+    text = json.dumps(json.loads(content[8 : 8 + size]), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def _read(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -16,7 +16,7 @@ from workbench.gaussian.law import check_schedule
 from workbench.gaussian.windows import Windows, windows
 from workbench.schedules import Schedule
 
-_CHUNK_BYTES = 2**25
+_CHUNK_BYTES = 2**24
 
 
 class Origins(NamedTuple):
@@ -53,7 +53,7 @@ class PatchDenoiser(Denoiser):
         patch: the side of the square patch, odd; or a function from the noise level rho = sigma / alpha to it.
         equivariant: whether the pool is that of all places.
         padding: "circular" or "zeros".
-        dtype: of the arithmetic; float32 takes half the time, and is good for rho >= 0.05 on images in [-1, 1].
+        dtype: of the arithmetic; float32 takes half the time, and on images in [-1, 1] errs by less than 1e-3 down to rho = 0.02.
 
     Raises:
         TypeError: for data of another dtype.
@@ -157,9 +157,11 @@ class PatchDenoiser(Denoiser):
         for chunk in self._chunks(max(1, _CHUNK_BYTES // (8 * view.entries))):
             patches = view.cut(self._read(chunk) - self._center).to(self.dtype)
             for pool in view.pools:
-                seen, places = view.inside[pool[0]].repeat(self.shape[0]), pool[asked_for[pool]]
-                library = patches[:, pool][:, :, seen].flatten(0, 1)
-                colors = patches[:, pool][:, :, view.middle].flatten(0, 1)
+                places = pool[asked_for[pool]]
+                if not len(places):
+                    continue
+                here, seen = patches[:, pool], view.inside[pool[0]].repeat(self.shape[0])
+                library, colors = here[:, :, seen].flatten(0, 1), here[:, :, view.middle].flatten(0, 1)
                 library = torch.cat([library, 0.5 * library.square().sum(1, keepdim=True)], 1)
                 number = ((torch.arange(len(patches)) + chunk.start)[:, None] * view.places + pool).flatten()
                 size = max(1, _CHUNK_BYTES // (16 * len(library)))

@@ -60,7 +60,9 @@ def windows(shape: tuple[int, ...], side: int, padding: str, equivariant: bool) 
     _, height, width = shape
     if padding == "circular" and side > min(height, width):
         if height != width:
-            raise ValueError(f"a circular patch of side {side} does not fit in {height} x {width}; take at most {min(height, width)}")
+            raise ValueError(
+                f"a circular patch of side {side} does not fit in {height} x {width}; take at most {min(height, width)}"
+            )
         side = height
     before = side // 2
     after = side - 1 - before
@@ -68,7 +70,7 @@ def windows(shape: tuple[int, ...], side: int, padding: str, equivariant: bool) 
     if padding == "circular":
         seen = torch.ones(height * width, side * side, dtype=torch.bool)
     else:
-        high, wide = ((0 <= rows) & (rows < height)), ((0 <= columns) & (columns < width))
+        high, wide = (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
         seen = (high[:, None, :, None] & wide[None, :, None, :]).reshape(height * width, side * side)
     if not equivariant:
         pools = tuple(torch.arange(height * width).split(1))

@@ -20,30 +20,39 @@ class MLP(nn.Module):
         width: of the hidden layers.
         depth: their number.
         classes: number of classes; None takes no labels.
+        inputs: coordinates of the input where they are more, e.g. 2 dim when a preconditioner shows its own guess as well.
         generator: draws the weights.
 
-    Shapes: x (batch, dim), times (batch,), labels (batch,) int64, an int, or None for no class.
+    Shapes: x (batch, inputs), times (batch,), labels (batch,) int64, an int, or None for no class.
 
     Raises:
         ValueError: for a dim, width or depth below 1.
     """
 
     def __init__(
-        self, dim: int, width: int = 128, depth: int = 3, classes: int | None = None, *, generator: torch.Generator
+        self,
+        dim: int,
+        width: int = 128,
+        depth: int = 3,
+        classes: int | None = None,
+        inputs: int | None = None,
+        *,
+        generator: torch.Generator,
     ) -> None:
         super().__init__()
         if min(dim, width, depth) < 1:
             raise ValueError(f"got dim={dim}, width={width}, depth={depth}; each needs to be at least 1")
-        self.settings = {"dim": dim, "width": width, "depth": depth, "classes": classes}
+        inputs = dim if inputs is None else inputs
+        self.settings = {"dim": dim, "width": width, "depth": depth, "classes": classes, "inputs": inputs}
         self.classes = classes
         with torch.device("meta"):
-            self.first = nn.Linear(dim + FEATURES, width)
+            self.first = nn.Linear(inputs + FEATURES, width)
             self.label = None if classes is None else nn.Embedding(classes + 1, width)
             self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(depth - 1))
             self.last = zero(nn.Linear(width, dim))
         draw_weights(self, generator)
 
-    def forward(self, x: Float[Tensor, "batch dim"], times: Float[Tensor, "batch"], labels=None) -> Float[Tensor, "batch dim"]:
+    def forward(self, x: Float[Tensor, "batch inputs"], times: Float[Tensor, "batch"], labels=None) -> Float[Tensor, "batch dim"]:
         """The raw output F."""
         h = self.first(torch.cat([x, waves(times, FEATURES)], dim=1))
         rows = label_rows(labels, self.classes, len(times), times.device)

@@ -2,7 +2,7 @@
 
 The network, its optimizer and an average of its weights are kept in RUN/checkpoint.pt, replaced as a whole every --save-every steps.
 After an interruption of any kind, kill -9 and power cuts included, the same command with --resume goes on and ends with the very
-weights it would have ended with.  Beside it:
+weights it would have ended with (on the same machine, with as many threads and the same versions).  Beside it:
 
   steps.jsonl        loss, gradient norms and learning rate of every step
   validation.jsonl   error on held-out pictures at eight noise levels, beside that of the Gaussian law
@@ -25,6 +25,7 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from workbench.nets.training import experiment, rates
 from workbench.nets.training.experiment import Experiment
@@ -92,7 +93,7 @@ def main(argv: list[str] | None = None) -> None:
     o = p.parse_args(argv)
     try:
         names = ("steps", "batch", "rate", "betas", "weight_decay", "halflife", "ramp", "seed", "precision")
-        settings = Settings(**{name: getattr(o, name) for name in names}, clip=o.clip or None, schedule=_schedule(o))
+        settings = Settings(**{name: getattr(o, name) for name in names}, clip=o.clip or None, schedule=schedule_of(o))
         names = ("model", "network", "widths", "blocks", "width", "depth", "rank", "mean", "std", "drop")
         what = Experiment(**{name: getattr(o, name) for name in names}, flips=not o.no_flips)
         run = Run(o.out, o.data, o.resume, o.save_every, o.report_every, o.snapshots, o.cpu)
@@ -103,9 +104,12 @@ def main(argv: list[str] | None = None) -> None:
         job.go()
     except (NonFiniteLoss, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; the same command with --resume goes on from {o.out}/checkpoint.pt")
 
 
-def _schedule(o: argparse.Namespace) -> rates.Rate:
+def schedule_of(o: argparse.Namespace) -> rates.Rate:
+    """The learning-rate schedule that the options ask for."""
     if (o.norms is None) == (o.schedule == "refined"):
         raise ValueError("--schedule refined and --norms RUN/steps.jsonl belong together; give both or neither")
     if o.schedule == "refined":
@@ -113,6 +117,24 @@ def _schedule(o: argparse.Namespace) -> rates.Rate:
         return Refined.from_norms((json.loads(line)["norm1"] for line in lines), warmup=o.warmup)
     more = {"tail": o.tail} if o.schedule == "stable" else {}
     return SCHEDULES[o.schedule](o.warmup, **more)
+
+
+def options(stored: dict[str, Any]) -> str:
+    """The options that start a run with these settings, as a checkpoint stores them: only what is not a default."""
+    names = {kind.__name__: name for name, kind in SCHEDULES.items()}
+    rate = stored["schedule"]
+    asked = stored | {"schedule": names.get(rate["name"], "refined"), "warmup": rate.get("warmup"), "tail": rate.get("tail")}
+    asked |= {"no_flips": not stored["flips"], "clip": stored["clip"] or 0, "data": None}
+    words = []
+    for action in parser()._actions:
+        value = asked.get(action.dest)
+        if value is not None and _plain(value) != _plain(action.default):
+            words += [action.option_strings[0]] if value is True else [action.option_strings[0], _plain(value)]
+    return " ".join(words)
+
+
+def _plain(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _integers(text: str) -> tuple[int, ...]:

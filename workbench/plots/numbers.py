@@ -19,23 +19,29 @@ def histogram(
     *,
     bins: int = 60,
     density: Callable | Mapping[object, Callable] | None = None,
+    extent: tuple[float, float] | None = None,
+    highest: float | None = None,
     xlabel: str = "value",
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
     """Histograms of area 1 on common bins; `density` draws exact densities (n,) -> (n,) as lines over them.
 
+    `extent` and `highest` fix the axes, for frames of a player; what lies outside is counted but not drawn.
+
     Raises:
         TypeError: for values that are not numbers.
-        ValueError: for no values, values that are not finite, or fewer than 2 bins.
+        ValueError: for no values, values that are not finite, fewer than 2 bins, or an extent of no length.
     """
     data = {label: vector(finite(x, name_of(label)).ravel(), name_of(label)) for label, x in named(values, "values").items()}
     if bins < 2:
         raise ValueError(f"bins: got {bins}; needs at least 2")
-    edges = np.histogram_bin_edges(np.concatenate(list(data.values())), bins)
+    if extent is not None and not extent[0] < extent[1]:
+        raise ValueError(f"extent: got {extent}; needs (low, high) with low < high")
+    edges = np.histogram_bin_edges(np.concatenate(list(data.values())), bins, extent)
     figure, (axis,) = canvas(size=(SIZE[0] + (1.2 if len(data) > 1 else 0), SIZE[1]), title=title)
     for (label, x), style in zip(data.items(), looks(data), strict=True):
-        heights, _ = np.histogram(x, edges, density=True)
+        heights = np.histogram(x, edges)[0] / (x.size * np.diff(edges))
         axis.stairs(heights, edges, fill=True, alpha=0.25, color=style.color)
         axis.stairs(heights, edges, color=style.color, linestyle=style.line, linewidth=1.4, label=name_of(label))
     if density is not None:
@@ -50,6 +56,8 @@ def histogram(
                 label=name_of(label),
             )
     axis.set(xlabel=xlabel, ylabel="density")
+    if highest is not None:
+        axis.set_ylim(0, highest)
     if len(axis.get_legend_handles_labels()[0]) > 1:
         legend(figure, axis)
     words = [

@@ -5,25 +5,29 @@
 
 from workbench.symbolic import (
     adams,
+    comparing,
     exponential,
     faces,
     far_field,
     flow,
     gaussian,
     guidance,
+    memory,
     multistep,
     numerics,
+    preconditioning,
     predictor_corrector,
     schedules,
     steps,
     stochastic,
+    training,
 )
 from workbench.symbolic.statements import Statement
 
 TOPICS = (
     faces,
     gaussian,
-    far_field,
+    comparing,
     schedules,
     flow,
     steps,
@@ -33,7 +37,11 @@ TOPICS = (
     predictor_corrector,
     guidance,
     stochastic,
+    far_field,
+    memory,
     numerics,
+    training,
+    preconditioning,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -52,17 +60,21 @@ __all__ = [
     "ALL",
     "Statement",
     "adams",
+    "comparing",
     "exponential",
     "faces",
     "far_field",
     "flow",
     "gaussian",
     "guidance",
+    "memory",
     "multistep",
     "numerics",
+    "preconditioning",
     "predictor_corrector",
     "schedules",
     "statement",
     "steps",
     "stochastic",
+    "training",
 ]

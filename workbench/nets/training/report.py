@@ -3,7 +3,6 @@
 import json
 import math
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from workbench.data.cifar import to_floats
 from workbench.denoiser import Denoiser
 from workbench.grids import karras
+from workbench.nets.held_out import denoising_errors
 from workbench.nets.training.checkpoint import write
 from workbench.nets.training.pictures import Pictures
 from workbench.nets.training.trainer import Step
@@ -73,7 +73,6 @@ class Report:
         self.folder, self.pictures = folder, pictures
         self.steps, self.validation = Log(folder / "steps.jsonl", start), Log(folder / "validation.jsonl", start)
         self.x0 = to_floats(pictures.held_out)
-        self.noise = torch.randn(self.x0.shape, generator=torch.Generator().manual_seed(1))
         self.floor = self._errors(pictures.law(rank), None)
 
     def add(self, step: Step) -> None:
@@ -91,18 +90,12 @@ class Report:
         return {sigma: errors[sigma] / self.floor[sigma] for sigma in SIGMAS}
 
     def _errors(self, model: Denoiser, labels: Tensor | None) -> dict[float, float]:
-        """The mean squared error a value, from the same noise every time."""
-        device = next(model_parameters(model), torch.zeros(())).device
-        x0, noise, found = self.x0.to(device), self.noise.to(device), {}
-        with torch.inference_mode():
-            for sigma in SIGMAS:
-                total = 0.0
-                for low in range(0, len(x0), 64):
-                    rows = slice(low, low + 64)
-                    one = model if labels is None else model.given(labels[rows].to(device))
-                    total += float((one.on(VE()).data(x0[rows] + sigma * noise[rows], sigma) - x0[rows]).square().double().sum())
-                found[sigma] = total / x0.numel()
-        return found
+        """The mean squared error a value at each of ``SIGMAS``, from the same noise every time."""
+        times = [float(model.schedule.inverse_log_snr(-math.log(sigma))) for sigma in SIGMAS]
+        labels = None if labels is None else labels.to(_device(model))
+        generator = torch.Generator().manual_seed(1)
+        found = denoising_errors(model, self.x0.to(_device(model)), times, generator=generator, labels=labels)
+        return dict(zip(SIGMAS, found.tolist(), strict=True))
 
     def draw(self, step: int, model: Denoiser, rows: int = 2, evaluations: int = 35) -> None:
         """Write a sheet of samples, one column a class (or ten of no class), and the curves of losses and errors."""
@@ -112,7 +105,7 @@ class Report:
 
         classes = self.pictures.classes
         columns = min(classes or 10, 10)
-        device = next(model_parameters(model), torch.zeros(())).device
+        device = _device(model)
         generators = [torch.Generator().manual_seed(seed) for seed in range(rows * columns)]
         grid = karras(VE(), (evaluations + 1) // 2, 80.0, 0.002)
         grid = torch.cat([grid, grid.new_zeros(1)])
@@ -143,7 +136,7 @@ class Report:
         write(self.folder / "curves.png", plot.png())
 
 
-def model_parameters(model: Any) -> Iterable[Tensor]:
-    """The parameters of the network inside a model, if it holds one, as an iterator."""
+def _device(model: Denoiser) -> torch.device:
+    """That of the network inside the model; the CPU for a law."""
     net = getattr(model, "net", None)
-    return iter(net.parameters()) if isinstance(net, torch.nn.Module) else iter(())
+    return next(net.parameters()).device if isinstance(net, torch.nn.Module) else torch.device("cpu")

@@ -122,6 +122,9 @@ def prepare(what: Experiment, settings: Settings, run: Run) -> Job:
     processes = launched(run.cpu)
     processes.share(settings.batch)
     check_precision(settings.precision, processes.device)
+    outside = [step for step in run.snapshots if not 1 <= step <= settings.steps]
+    if outside:
+        raise ValueError(f"snapshots at {outside} are outside the run's steps 1 to {settings.steps}; ask for others, or more steps")
     path = run.folder / "checkpoint.pt"
     if path.exists() and not run.resume:
         raise ValueError(f"{path} is there already; pass --resume to go on with it, or another folder")
@@ -129,7 +132,10 @@ def prepare(what: Experiment, settings: Settings, run: Run) -> Job:
     described = describe(what, settings, pictures)
     trainer = _trainer(what, settings, pictures, processes)
     if path.exists():
-        trainer.restore(_continuable(path, settings, described))
+        state, made_with = _continuable(path, settings, described)
+        trainer.restore(state)
+        if processes.main and made_with != checkpoint.versions():
+            print(f"{path} was made with {made_with}, this is {checkpoint.versions()}: the run goes on, its last digits may differ")
     return Job(trainer, what, run, pictures, described)
 
 
@@ -149,9 +155,9 @@ def describe(what: Experiment, settings: Settings, pictures: Pictures) -> dict[s
     return flat | {"data": pictures.name, "data_sha256": images_sha256(pictures.images)}
 
 
-def _continuable(path: Path, settings: Settings, described: dict[str, Any]) -> dict[str, Any]:
-    """The state in the checkpoint, if every step it has done is one that these settings would have done too."""
-    state, stored, _ = checkpoint.load(path)
+def _continuable(path: Path, settings: Settings, described: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """State and versions from the checkpoint, if every step it has done is one that these settings would have done too."""
+    state, stored, made_with = checkpoint.load(path)
     wrong = checkpoint.differences(stored, described, FREE)
     if wrong:
         raise checkpoint.CheckpointError(f"{path} is of another run: {'; '.join(wrong)}. Ask for the same, or take another folder")
@@ -169,4 +175,4 @@ def _continuable(path: Path, settings: Settings, described: dict[str, Any]) -> d
                 f"put it, and you ask for {now:.6g} ({type(settings.schedule).__name__} over {settings.steps} steps); the steps done "
                 "must stay as they were: a run with a constant rate can be made longer, one with a decaying rate cannot"
             )
-    return state
+    return state, made_with

@@ -1,0 +1,45 @@
+"""How far apart two laws are, how fast an error falls, and how sure one can be of either."""
+
+from workbench.metrics.clouds import (
+    Estimate,
+    MomentError,
+    Order,
+    energy_distance,
+    explained_variance,
+    fitted_order,
+    mean_and_covariance_error,
+    sliced_wasserstein,
+)
+from workbench.metrics.comparing import Interval, confidence_interval, paired_difference, seeds_needed
+from workbench.metrics.extrapolated import Extrapolation, extrapolated_frechet
+from workbench.metrics.frechet import (
+    FeatureStatistics,
+    FrechetEstimate,
+    frechet_bias,
+    frechet_distance,
+    frechet_estimate,
+)
+from workbench.metrics.inception import inception_features
+
+__all__ = [
+    "Estimate",
+    "Extrapolation",
+    "FeatureStatistics",
+    "FrechetEstimate",
+    "Interval",
+    "MomentError",
+    "Order",
+    "confidence_interval",
+    "energy_distance",
+    "explained_variance",
+    "extrapolated_frechet",
+    "fitted_order",
+    "frechet_bias",
+    "frechet_distance",
+    "frechet_estimate",
+    "inception_features",
+    "mean_and_covariance_error",
+    "paired_difference",
+    "seeds_needed",
+    "sliced_wasserstein",
+]
