@@ -56,15 +56,19 @@ def unpack(content: bytes) -> tuple[nn.Module, dict[str, Any]]:
 def unpack_history(content: bytes) -> tuple[dict[int, nn.Module], dict[str, Any]]:
     """Return the networks that :func:`pack_history` wrote, by the number of images they had seen, in increasing order."""
     tensors, header = _read(content)
-    states: dict[int, dict[str, Tensor]] = {}
+    seen = sorted({int(key.partition("/")[0]) for key in tensors})
+    return {images: _built(header, _moment(tensors, f"{images}/")) for images in seen}, header["about"]
+
+
+def _moment(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """One network of a history, in float32: one at a time, for all of them at once would double the memory."""
+    state = {}
     for key, value in tensors.items():
-        images, _, name = key.partition("/")
-        if name.endswith("/scale"):
-            continue
-        if (scale := tensors.get(f"{key}/scale")) is not None:
-            value = value.to(torch.float32) * scale.view(-1, *[1] * (value.ndim - 1))
-        states.setdefault(int(images), {})[name] = value
-    return {images: _built(header, states[images]) for images in sorted(states)}, header["about"]
+        if key.startswith(prefix) and not key.endswith("/scale"):
+            if (scale := tensors.get(f"{key}/scale")) is not None:
+                value = value.to(torch.float32) * scale.view(-1, *[1] * (value.ndim - 1))
+            state[key.removeprefix(prefix)] = value
+    return state
 
 
 def denoiser(net: nn.Module, about: Mapping[str, Any]) -> Denoiser:
