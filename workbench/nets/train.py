@@ -2,7 +2,7 @@
 
 The network, its optimizer and an average of its weights are kept in RUN/checkpoint.pt, replaced as a whole every --save-every steps.
 After an interruption of any kind, kill -9 and power cuts included, the same command with --resume goes on and ends with the very
-weights it would have ended with (on the same machine, with as many threads and the same versions).  Beside it:
+weights it would have ended with (on the same machine, with as many threads and the same versions).  Beside it::
 
   steps.jsonl        loss, gradient norms and learning rate of every step
   validation.jsonl   error on held-out pictures at eight noise levels, beside that of the Gaussian law
@@ -12,7 +12,8 @@ weights it would have ended with (on the same machine, with as many threads and 
                      the averaged weights in 16 bits, at the end and at the steps of --snapshots
 
 A run is made longer by --resume with more --steps, and may be given another --schedule, as long as every step that has been done
-would have been the same: always with a constant rate, and with "stable" until its decay begins.  So a constant run cools down by
+would have been the same: always with a constant rate, and with "stable" until its decay begins.  So a constant run cools down by::
+
   python -m workbench.nets.train --out RUN --resume --steps 60000 --schedule stable --tail 0.2
 
 Several GPUs: accelerate launch --multi_gpu --num_processes 4 -m workbench.nets.train --out RUN (needs the extra [train]); several
