@@ -42,7 +42,7 @@ def no_pictures(monkeypatch, whole):
 
 
 def start(*command, **environment):
-    path = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    path = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(torch.get_num_threads())}  # as here: sums depend on it
     return subprocess.Popen(
         [sys.executable, *map(str, command)],
         env=os.environ | path | environment,
