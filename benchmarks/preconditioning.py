@@ -23,6 +23,7 @@ from torch import Tensor
 
 import workbench as wb
 from benchmarks.record import parser, publish_record, record, table
+from workbench.artifacts.command_line import integers
 from workbench.gaussian import GaussianDenoiser, GaussianPreconditioned
 from workbench.nets import UNet
 from workbench.nets.training.averaging import Average
@@ -69,12 +70,10 @@ def network(inputs: int, widths: tuple[int, ...], blocks: int, side: int, seed: 
     return wider
 
 
-@torch.no_grad()
-def errors(model: wb.Denoiser, clean: Tensor, noise: Tensor, sigmas: tuple[float, ...]) -> list[float]:
-    """Mean square error for each entry at each noise level, on the same pictures and noise."""
-    batches = list(zip(clean.split(64), noise.split(64), strict=True))
-    sums = [sum(float((model.data(x + s * e, s) - x).double().square().sum()) for x, e in batches) for s in sigmas]
-    return [float(f"{total / clean.numel():.5g}") for total in sums]
+def errors(model: wb.Denoiser, clean: Tensor, sigmas: tuple[float, ...]) -> list[float]:
+    """Mean square error for each entry at each noise level, in five digits, on the same noise for all who are asked."""
+    found = wb.nets.denoising_errors(model, clean, sigmas, generator=torch.Generator().manual_seed(1))
+    return [float(f"{error:.5g}") for error in found.tolist()]
 
 
 def train(wrap, net: UNet, batches: Batches, checkpoints: tuple[int, ...], rate: float, measure) -> list[list[float]]:
@@ -101,7 +100,6 @@ def train(wrap, net: UNet, batches: Batches, checkpoints: tuple[int, ...], rate:
 def compare(train_images: Tensor, test_images: Tensor, law: GaussianDenoiser, settings: dict[str, Any]) -> dict[str, Any]:
     """All variants with all seeds: errors[variant][seed][checkpoint][sigma], beside those of the two laws alone."""
     clean = wb.data.cifar.to_floats(test_images)
-    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
     sigmas, checkpoints = settings["sigmas"], settings["checkpoints"]
     made, out, sizes = {name: wrap for name, wrap in variants(law).items() if name in settings["variants"]}, {}, {}
     labels = torch.zeros(len(train_images), dtype=torch.int64)
@@ -112,7 +110,7 @@ def compare(train_images: Tensor, test_images: Tensor, law: GaussianDenoiser, se
             shown = 6 if name.endswith("shown") else 3
             net = network(shown, settings["widths"], settings["blocks"], clean.shape[-1], seed)
             batches = Batches(train_images, labels, settings["batch"], seed=seed)
-            measure = lambda model: errors(model, clean, noise, sigmas)  # noqa: E731
+            measure = lambda model: errors(model, clean, sigmas)  # noqa: E731
             out[name].append(train(wrap, net, batches, checkpoints, settings["rate"], measure))
             sizes[name] = sum(p.numel() for p in net.parameters())
             print(
@@ -127,8 +125,8 @@ def compare(train_images: Tensor, test_images: Tensor, law: GaussianDenoiser, se
         "test_images": len(clean),
         "parameters": sizes,
         "errors": out,
-        "gaussian": errors(law, clean, noise, sigmas),
-        "isotropic": errors(isotropic, clean, noise, sigmas),
+        "gaussian": errors(law, clean, sigmas),
+        "isotropic": errors(isotropic, clean, sigmas),
         "scale": {name: [float(wrap(abs).scale(s)) for s in sigmas] for name, wrap in made.items()},
     }
 
@@ -142,11 +140,6 @@ def rows(facts: dict[str, Any]) -> list[dict[str, Any]]:
         cells = [f"{m:.3f}±{s:.3f}" for m, s in zip(last.mean(0).tolist(), spread.tolist(), strict=True)]
         out.append({"variant": name, **dict(zip((f"sigma {s:g}" for s in facts["sigmas"]), cells, strict=True))})
     return out
-
-
-def integers(text: str) -> tuple[int, ...]:
-    """ "64,128" -> (64, 128)."""
-    return tuple(int(part) for part in text.split(","))
 
 
 def command(options: ArgumentParser, chosen: Namespace) -> str:

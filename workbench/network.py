@@ -12,7 +12,7 @@ from workbench.denoiser import Denoiser, Time, as_time, check_predicts
 from workbench.schedules import DiscreteVP, Rectified, Schedule
 
 
-def network_times(value: float | Tensor, x: Tensor) -> Tensor:
+def _times(value: float | Tensor, x: Tensor) -> Tensor:
     """The (batch,) tensor of times that networks expect, in the dtype of x, but at least float32: bfloat16 turns 501 into 500."""
     dtype = torch.promote_types(x.dtype, torch.float32)
     if isinstance(value, Tensor):
@@ -20,7 +20,7 @@ def network_times(value: float | Tensor, x: Tensor) -> Tensor:
     return torch.full((len(x),), value, dtype=dtype, device=x.device)
 
 
-def checked_output(out: Any, x: Tensor, net: Any) -> Tensor:
+def _checked(out: Any, x: Tensor, net: Any) -> Tensor:
     if not isinstance(out, Tensor):
         raise TypeError(
             f"{type(net).__name__} returned {type(out).__name__}; a network must return one tensor shaped as x: "
@@ -32,6 +32,12 @@ def checked_output(out: Any, x: Tensor, net: Any) -> Tensor:
             "(a network that also learns the variance returns twice the channels: split its output)"
         )
     return out
+
+
+def ask(net: Callable[..., Tensor], shown: Tensor, time: float | Tensor, condition: Any, x: Tensor) -> Tensor:
+    """net(shown, times), or net(shown, times, condition) where there is one, checked to be a tensor shaped as ``x``."""
+    times = _times(time, x)
+    return _checked(net(shown, times) if condition is None else net(shown, times, condition), x, net)
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,7 @@ class NetworkDenoiser(Denoiser):
     def predict(self, x: Tensor, t: Time) -> Tensor:
         """Call the network."""
         t = as_time(t, len(x))
-        times = network_times(t if self.time is None else self.time(t), x)
-        out = self.net(x, times) if self.condition is None else self.net(x, times, self.condition)
-        return checked_output(out, x, self.net)
+        return ask(self.net, x, t if self.time is None else self.time(t), self.condition, x)
 
 
 def from_diffusers(unet: Any, scheduler: Any) -> NetworkDenoiser:

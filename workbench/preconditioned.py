@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from workbench.denoiser import Denoiser, Time, as_time, per_sample
-from workbench.network import checked_output, network_times
+from workbench.network import ask
 from workbench.schedules import VE, Schedule
 
 
@@ -53,9 +53,7 @@ class Preconditioned(Denoiser):
 
     def raw(self, x: Tensor, t: float | Tensor, base: Tensor) -> Tensor:
         """F itself, on what it is shown."""
-        shown, times = self.inputs(x, t, base), network_times(clock(self.schedule, t), x)
-        out = self.net(shown, times) if self.condition is None else self.net(shown, times, self.condition)
-        return checked_output(out, x, self.net)
+        return ask(self.net, self.inputs(x, t, base), clock(self.schedule, t), self.condition, x)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from workbench import atomic
+from workbench.atomic import write
 from workbench.nets.training import checkpoint
-from workbench.nets.training.checkpoint import CheckpointError, differences, load, save, write
+from workbench.nets.training.checkpoint import CheckpointError, differences, load, save
 
 SETTINGS = {"steps": 10, "betas": (0.9, 0.99), "schedule": {"name": "Constant", "warmup": 5}, "clip": None}
 
@@ -41,9 +43,9 @@ def test_a_write_that_is_cut_short_leaves_the_old_one(tmp_path, monkeypatch):
 
 def test_the_content_is_on_the_disk_before_it_has_the_name(tmp_path, monkeypatch):
     calls = []
-    monkeypatch.setattr(checkpoint.os, "fsync", lambda handle: calls.append("fsync"))
-    real = checkpoint.os.replace
-    monkeypatch.setattr(checkpoint.os, "replace", lambda a, b: (calls.append("rename"), real(a, b)))
+    monkeypatch.setattr(atomic.os, "fsync", lambda handle: calls.append("fsync"))
+    real = atomic.os.replace
+    monkeypatch.setattr(atomic.os, "replace", lambda a, b: (calls.append("rename"), real(a, b)))
     write(tmp_path / "file", b"content")
     assert calls[:2] == ["fsync", "rename"] and (tmp_path / "file").read_bytes() == b"content"
 

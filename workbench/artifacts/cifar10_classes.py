@@ -13,7 +13,7 @@ from torch import Tensor
 
 from workbench.artifacts.classes import ClassMoments, pack, unpack
 from workbench.artifacts.command_line import images_sha256, run_labeled
-from workbench.artifacts.covariance import denoising_error, exact_moments
+from workbench.artifacts.covariance import SIGMAS, denoising_error, exact_moments
 from workbench.artifacts.manifest import ArtifactError, entry_of, publish, verified
 from workbench.artifacts.moments import Moments
 from workbench.artifacts.moments import unpack as unpack_moments
@@ -22,7 +22,6 @@ from workbench.data.cifar import CLASSES
 NAME = "cifar10-classes"
 BASIS = "cifar10-moments"
 RANK = 256
-SIGMAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 def build(

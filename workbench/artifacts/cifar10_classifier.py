@@ -5,7 +5,6 @@ Takes a checkpoint of ``workbench.nets.train_classifier`` to a file of float16 w
 right, and takes the statistics of its features over the training and over the test images.  Two minutes on one core.
 """
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from workbench import data
-from workbench.artifacts import features, networks
-from workbench.artifacts.command_line import images_sha256
-from workbench.artifacts.manifest import FOLDER, SOURCES, publish
+from workbench.artifacts import command_line, features, networks
+from workbench.artifacts.manifest import publish
 from workbench.data.cifar import Cifar10, to_floats
 from workbench.metrics.frechet import FeatureStatistics, frechet_bias, frechet_distance
 from workbench.nets.classifier import Classifier
@@ -36,7 +34,7 @@ def build(train: Cifar10, test: Cifar10, run: Path, folder: Path, source: str) -
     net.load_state_dict(state["net"])
     content = networks.pack(net, classes=list(train.classes))
     net = networks.unpack(content)[0]
-    sha256, right = images_sha256(train.images), accuracy(net, test.images, test.labels)
+    sha256, right = command_line.images_sha256(train.images), accuracy(net, test.images, test.labels)
     parameters = sum(p.numel() for p in net.parameters())
     command = f"python -m workbench.artifacts.cifar10_classifier --data FOLDER --source {source} --checkpoint FILE"
     entry = publish(
@@ -89,11 +87,8 @@ def statistics(net: Classifier, images: UInt8[Tensor, "n channels height width"]
 
 def main(argv: list[str] | None = None) -> None:
     """Parse the options, build, and say what was written."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", help="folder with cifar-10-batches-bin or the archive (default: the cache folder)")
-    parser.add_argument("--source", choices=sorted(SOURCES), required=True, help="which images the folder holds")
+    parser = command_line.options(__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True, help="what python -m workbench.nets.train_classifier --out wrote")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write to (default: inside the package)")
     options = parser.parse_args(argv)
     train, test = (data.cifar10(split, options.data) for split in ("train", "test"))
     with torch.inference_mode():

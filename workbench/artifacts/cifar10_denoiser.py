@@ -4,7 +4,6 @@ RUN is a folder of ``python -m workbench.nets.train``.  Its averaged weights bec
 test images they were never trained on; snapshots of the same run may be stored beside them, in 8 bits.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,14 +13,15 @@ import torch
 from torch import Tensor
 
 from workbench import data
-from workbench.artifacts import networks
-from workbench.artifacts.manifest import FOLDER, SOURCES, publish
+from workbench.artifacts import command_line, networks
+from workbench.artifacts.covariance import SIGMAS
+from workbench.artifacts.manifest import publish
 from workbench.characters import cifar10
 from workbench.data.cifar import to_floats
 from workbench.nets.held_out import denoising_errors
 from workbench.nets.train import options
+from workbench.nets.training import checkpoint
 
-SIGMAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 COMMAND = "python -m workbench.artifacts.cifar10_denoiser"
 
 
@@ -105,31 +105,24 @@ def _file(run: Path, name: str) -> bytes:
 
 def _settings(run: Path) -> dict[str, Any]:
     """What the run's checkpoint says of it, plain enough for the manifest."""
-    from workbench.nets.training.checkpoint import load
-
-    _, settings, versions = load(run / "checkpoint.pt")
+    _, settings, versions = checkpoint.load(run / "checkpoint.pt")
     return json.loads(json.dumps(settings | {"versions": versions}))
 
 
 def main(argv: list[str] | None = None) -> None:
     """Read the run, measure, publish, and say what was written."""
-    p = argparse.ArgumentParser(COMMAND, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = command_line.options(__doc__)
     p.add_argument("--run", type=Path, required=True, help="folder of python -m workbench.nets.train")
-    p.add_argument("--source", choices=sorted(SOURCES), required=True, help="which images it was trained on")
-    p.add_argument("--data", help="folder with cifar-10-batches-bin or the archive (default: the cache folder)")
-    p.add_argument("--out", type=Path, default=FOLDER, help="folder to write to (default: inside the package)")
     p.add_argument("--name", default="cifar10-denoiser", help="of the artifact")
     p.add_argument("--hardware", default="not stated", help="on which it was trained, in words")
     p.add_argument("--looks", default="", help="what a person sees in its samples, in words")
-    p.add_argument(
-        "--history", type=lambda text: tuple(int(part) for part in text.split(",")), default=(), help="snapshots to store, by step"
-    )
+    p.add_argument("--history", type=command_line.integers, default=(), help="snapshots to store, by step")
     p.add_argument("--images", type=int, default=1000, help="test images to measure on")
     o = p.parse_args(argv)
     test = data.cifar10("test", o.data)
     held_out = (test.images[: o.images], test.labels[: o.images])
     entry = build(o.run, o.out, o.source, held_out, name=o.name, hardware=o.hardware, looks=o.looks, history=o.history)
-    print(f"wrote {o.out / entry['file']}: {entry['bytes']:,} bytes, sha256 {entry['sha256']}")
+    command_line.report(o.out, entry)
     for sigma, error, gaussian in zip(SIGMAS, entry["measured"]["error"], entry["measured"]["gaussian_error"], strict=True):
         print(f"  sigma {sigma:5g}: error {error:.5f}, Gaussian {gaussian:.5f}, ratio {error / gaussian:.3f}")
 

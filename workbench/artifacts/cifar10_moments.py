@@ -11,14 +11,13 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from workbench.artifacts.command_line import images_sha256, run
-from workbench.artifacts.covariance import approximation_errors, eigenpairs, exact_moments
+from workbench.artifacts.covariance import SIGMAS, approximation_errors, eigenpairs, exact_moments
 from workbench.artifacts.manifest import publish
 from workbench.artifacts.moments import Moments, pack, unpack
 
 NAME = "cifar10-moments"
 LEADING = 256
 RANK = 1280
-SIGMAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 def build(

@@ -8,6 +8,9 @@ import torch
 from jaxtyping import Float64, UInt8
 from torch import Tensor
 
+SIGMAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""The noise levels at which artifacts and training runs state their denoising errors."""
+
 
 def exact_moments(images: UInt8[Tensor, "n d"], chunk: int = 1000) -> tuple[Float64[Tensor, " d"], Float64[Tensor, "d d"]]:
     """Return mean and covariance (divided by n) of ``images / 127.5 - 1``, rounded only once, at the end.

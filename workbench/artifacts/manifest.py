@@ -3,14 +3,14 @@
 import datetime
 import hashlib
 import json
-import os
 import platform
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from workbench.atomic import write
 
 FOLDER = Path(__file__).resolve().parent
 """Where the shipped artifacts and their manifest live."""
@@ -134,9 +134,9 @@ def publish(
         "made_with": made_with(),
         "measured": measured,
     }
-    _replace(folder / file, content)
+    write(folder / file, content)
     text = json.dumps(dict(sorted(manifest.items())), indent=2, ensure_ascii=False) + "\n"
-    _replace(folder / "manifest.json", text.encode())
+    write(folder / "manifest.json", text.encode())
     return manifest[name]
 
 
@@ -154,17 +154,3 @@ def made_with() -> dict[str, str | int | None]:
         "processor": platform.machine(),
         "threads": torch.get_num_threads(),
     }
-
-
-def _replace(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

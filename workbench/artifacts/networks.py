@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from workbench.artifacts.manifest import ArtifactError
@@ -118,8 +118,6 @@ def _written(tensors: dict[str, Tensor], header: dict[str, str]) -> bytes:
 
 def _read(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """All tensors, and the header that ``_header`` wrote."""
-    from safetensors.torch import load
-
     try:
         size = int.from_bytes(content[:8], "little")
         written = json.loads(content[8 : 8 + size])["__metadata__"]

@@ -7,7 +7,6 @@ repeats them: the distance of each sample to its nearest training image, relativ
 test images.  Four minutes for a thousand on one core, and a minute for the distances.
 """
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from workbench import artifacts, data
-from workbench.artifacts.command_line import images_sha256
-from workbench.artifacts.manifest import FOLDER, SOURCES, entry_of, publish
+from workbench.artifacts import command_line
+from workbench.artifacts.manifest import SOURCES, entry_of, publish
 from workbench.artifacts.stand_in import pack
 from workbench.data.cifar import CLASSES
 from workbench.denoiser import Denoiser
@@ -82,14 +81,14 @@ def build(
         command=f"python -m workbench.artifacts.stand_in_images --data FOLDER --source {source} {options}",
         measured={
             "words": f"{number} samples of {NETWORK}, as many of each class; Heun, {steps} steps{extra}, seeds {seed} to {seed + number - 1}",
-            "images_sha256": images_sha256(images),
+            "images_sha256": command_line.images_sha256(images),
             "classes": list(names),
             "network": network["measured"].get("words", ""),
             "network_sha256": network["sha256"],
             "steps": steps,
             "guidance": guidance,
             "training_images": f"{len(training)} images. {SOURCES[source][0]}",
-            "training_images_sha256": images_sha256(training),
+            "training_images_sha256": command_line.images_sha256(training),
             "memorized": (ratios < 1 / 3).double().mean().item(),
             "nearest_ratio": {"least": ratios.min().item(), "median": ratios.median().item()},
             "nearest_ratio_of_test_images": {"least": others.min().item(), "median": others.median().item()},
@@ -134,15 +133,12 @@ def _progress(number: int, batch: int):
 
 def main(argv: list[str] | None = None) -> None:
     """Parse ``argv`` (None: the process's own), build, and say what was written."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", help="folder with cifar-10-batches-bin or the archive (default: the cache folder)")
-    parser.add_argument("--source", choices=sorted(SOURCES), required=True, help="which images the folder holds")
+    parser = command_line.options(__doc__)
     parser.add_argument("--number", type=int, default=1000, help="how many images, a multiple of ten")
     parser.add_argument("--steps", type=int, default=18, help="steps of Heun's method")
     parser.add_argument("--guidance", type=float, default=1.0, help="scale of the guidance; 1 is none")
     parser.add_argument("--seed", type=int, default=1000, help="seed of the first image (the book's nine have 0 to 8)")
     parser.add_argument("--batch", type=int, default=50, help="images at a time")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write to (default: inside the package)")
     options = parser.parse_args(argv)
     folder = artifacts.folder_of(NETWORK)
     training, held_out = (data.cifar10(split, options.data).images for split in ("train", "test"))
@@ -159,7 +155,7 @@ def main(argv: list[str] | None = None) -> None:
         seed=options.seed,
         batch=options.batch,
     )
-    print(f"wrote {options.out / entry['file']}: {entry['bytes']:,} bytes, sha256 {entry['sha256']}")
+    command_line.report(options.out, entry)
 
 
 if __name__ == "__main__":

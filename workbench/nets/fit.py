@@ -14,7 +14,7 @@ from workbench.nets.training.levels import LogNormal
 from workbench.nets.training.objective import Denoising, Objective
 from workbench.nets.training.rates import Linear, Rate
 from workbench.nets.training.settings import Settings
-from workbench.nets.training.trainer import Step, Trainer
+from workbench.nets.training.trainer import Step, Trainer, network_of
 from workbench.preconditioned import Preconditioned
 
 
@@ -66,13 +66,12 @@ def fit(
     """
     if not isinstance(generator, torch.Generator):
         raise TypeError(f"fit draws, and got generator={generator!r}; pass generator=torch.Generator().manual_seed(0)")
-    if not isinstance(getattr(model, "net", None), torch.nn.Module):
-        raise TypeError(f"{type(model).__name__} holds no torch.nn.Module in its field net, so there is nothing to train in it")
+    net = network_of(model)
     if not x0.is_floating_point() or not bool(x0.isfinite().all()):
         raise ValueError(f"x0 has dtype {x0.dtype} and must be finite floats; for uint8 pictures use wb.data.to_floats")
     seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
     settings = Settings(steps, batch, rate, schedule or Linear(warmup=50), halflife=halflife, seed=seed)
-    own = copy.deepcopy(model.net).requires_grad_(True).train()
+    own = copy.deepcopy(net).requires_grad_(True).train()
     classes = getattr(own, "classes", None) if labels is not None else None
     if labels is not None and classes is None:
         raise ValueError(f"labels were given, but {type(own).__name__} has no classes; build it with classes=...")

@@ -28,6 +28,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from workbench.artifacts.command_line import integers
 from workbench.nets.training import experiment, rates
 from workbench.nets.training.experiment import Experiment
 from workbench.nets.training.refined import Refined
@@ -56,11 +57,11 @@ def parser() -> argparse.ArgumentParser:
     files.add_argument("--resume", action="store_true", help="go on from RUN/checkpoint.pt, or start if there is none")
     files.add_argument("--save-every", type=int, default=run["save_every"], help="steps between checkpoints")
     files.add_argument("--report-every", type=int, default=run["report_every"], help="steps between validations and samples")
-    files.add_argument("--snapshots", type=_integers, default=run["snapshots"], help="steps at which the average is kept: 500,1000")
+    files.add_argument("--snapshots", type=integers, default=run["snapshots"], help="steps at which the average is kept: 500,1000")
     what = p.add_argument_group("what is trained")
     what.add_argument("--model", choices=experiment.MODELS, default=thing["model"], help="the formula around the network")
     what.add_argument("--network", choices=experiment.NETWORKS, default=thing["network"])
-    what.add_argument("--widths", type=_integers, default=thing["widths"], help="channels of the U-Net's levels: 64,128,192")
+    what.add_argument("--widths", type=integers, default=thing["widths"], help="channels of the U-Net's levels: 64,128,192")
     what.add_argument("--blocks", type=int, default=thing["blocks"], help="residual blocks of a level of the U-Net")
     what.add_argument("--width", type=int, default=thing["width"], help="features of the transformer")
     what.add_argument("--depth", type=int, default=thing["depth"], help="blocks of the transformer")
@@ -136,10 +137,6 @@ def options(stored: dict[str, Any]) -> str:
 
 def _plain(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _integers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
 
 
 def _floats(text: str) -> tuple[float, ...]:

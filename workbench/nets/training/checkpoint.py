@@ -1,29 +1,22 @@
 """A training run as one file, written so that a power cut at any moment leaves the old file or the new one, never half of either."""
 
-import os
 import pickle
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
+
+from workbench.atomic import replacing
 
 
 class CheckpointError(ValueError):
     """A checkpoint is unreadable, or of another run than the one to be continued; the message says what differs."""
 
 
-def write(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content``: written beside it, forced to the disk, then renamed over it."""
-    with _replacing(path) as file:
-        file.write(content)
-
-
 def save(path: Path, state: dict[str, Any], settings: dict[str, Any]) -> None:
     """Write the state of a trainer and the settings it depends on, atomically, with the versions they were made with."""
-    with _replacing(path) as file:
+    with replacing(path) as file:
         torch.save({"state": state, "settings": settings, "versions": versions()}, file)
 
 
@@ -55,19 +48,3 @@ def versions() -> dict[str, str]:
     import workbench
 
     return {"workbench": workbench.__version__, "torch": str(torch.__version__), "python": platform.python_version()}
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    temporary = path.with_name(path.name + ".part")
-    with open(temporary, "wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    if os.name == "posix":  # the rename itself has to survive a power cut; elsewhere folders cannot be opened
-        handle = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

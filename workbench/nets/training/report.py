@@ -9,16 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workbench.artifacts.covariance import SIGMAS
+from workbench.atomic import write
 from workbench.data.cifar import to_floats
 from workbench.denoiser import Denoiser
 from workbench.grids import karras
 from workbench.nets.held_out import denoising_errors
-from workbench.nets.training.checkpoint import write
 from workbench.nets.training.pictures import Pictures
 from workbench.nets.training.trainer import Step
 from workbench.schedules import VE
-
-SIGMAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 class Log:

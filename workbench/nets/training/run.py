@@ -7,6 +7,7 @@ from typing import Any
 
 from workbench.artifacts.command_line import images_sha256
 from workbench.artifacts.networks import pack
+from workbench.atomic import write
 from workbench.denoiser import Denoiser
 from workbench.nets.training import checkpoint, rates, refined
 from workbench.nets.training.batches import Batches
@@ -110,7 +111,7 @@ class Job:
     def _keep(self, name: str) -> None:
         """The averaged weights in 16 bits, as ``workbench.artifacts.networks`` reads them."""
         about = self.what.about(self.pictures) | {"images": self.trainer.step * self.trainer.settings.batch}
-        checkpoint.write(self.run.folder / name, pack(self.trainer.average.net, **about))
+        write(self.run.folder / name, pack(self.trainer.average.net, **about))
 
 
 def prepare(what: Experiment, settings: Settings, run: Run) -> Job:

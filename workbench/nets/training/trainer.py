@@ -61,9 +61,7 @@ class Trainer:
     def __init__(
         self, model: Denoiser, batches: Batches, objective: Objective, settings: Settings, processes: Alone | None = None
     ) -> None:
-        net = getattr(model, "net", None)
-        if not isinstance(net, nn.Module):
-            raise TypeError(f"{type(model).__name__} holds no torch.nn.Module in its field net, so there is nothing to train in it")
+        net = network_of(model)
         objective.check(model)
         processes = processes or Alone()
         self.share, self.device = processes.share(settings.batch), next(net.parameters()).device
@@ -137,6 +135,14 @@ class Trainer:
         self.average.net.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
+
+
+def network_of(model: Denoiser) -> nn.Module:
+    """The network inside ``model``, in its field ``net``; TypeError where there is none."""
+    net = getattr(model, "net", None)
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"{type(model).__name__} holds no torch.nn.Module in its field net, so there is nothing to train in it")
+    return net
 
 
 def check_precision(precision: str, device: torch.device) -> None:
