@@ -25,7 +25,7 @@ def test_what_is_stored_is_the_end_of_the_flow(tmp_path, schedule):
     distance = entry["measured"]["distance"][name]
     sigma = schedule.sigma(schedule.t_last) / schedule.alpha(schedule.t_last)
     ending = 1 - 0.25**0.5 / (0.25 + sigma**2) ** 0.5  # the last step takes the mean, which is shorter than the flow by this factor
-    assert distance < 1e-4 and error == pytest.approx(ending, rel=0.1, abs=1e-4)
+    assert distance < 2e-4 and error == pytest.approx(ending, rel=0.1, abs=1e-4)
     assert entry["measured"]["network_sha256"] == "0" * 64 and "--steps 128" in entry["command"]
 
 
