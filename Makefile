@@ -67,6 +67,8 @@ STEPS ?= 10000
 networks: $(VENV)/.stamp  ## train the shipped networks again: hours on two cores (DATA=, SOURCE=, STEPS=, RUNS=folder)
 	$(PY) -m workbench.nets.train --out $(RUNS)/denoiser --data $(DATA) --resume --steps $(STEPS) --schedule stable --tail 0.4 --snapshots 500,2000
 	$(PY) -m workbench.artifacts.cifar10_denoiser --run $(RUNS)/denoiser --data $(DATA) --source $(SOURCE) --history 500,2000
+	$(PY) -m workbench.nets.train --network dit --out $(RUNS)/dit --data $(DATA) --resume --steps $(STEPS) --schedule stable --tail 0.4
+	$(PY) -m workbench.artifacts.cifar10_denoiser --run $(RUNS)/dit --name cifar10-dit --data $(DATA) --source $(SOURCE)
 	$(PY) -m workbench.nets.train_classifier --out $(RUNS)/classifier.pt --data $(DATA)
 	$(PY) -m workbench.artifacts.cifar10_classifier --checkpoint $(RUNS)/classifier.pt --data $(DATA) --source $(SOURCE)
 	$(PY) -m workbench.artifacts.stand_in_images --data $(DATA) --source $(SOURCE)
