@@ -10,8 +10,8 @@ import functools
 import sys
 from collections.abc import Callable
 from importlib.machinery import PathFinder, SourceFileLoader
-from inspect import isclass, isfunction
-from types import FunctionType, ModuleType
+from inspect import isclass, isfunction, unwrap
+from types import ModuleType
 from typing import Any
 
 from beartype import BeartypeConf, beartype
@@ -22,13 +22,13 @@ CONFIGURATION = BeartypeConf(is_pep484_tower=True, violation_type=TypeError)
 
 def names_shapes(hint: Any) -> bool:
     """Whether a jaxtyping annotation stands anywhere in an annotation."""
-    text = hint if isinstance(hint, str) else ""
+    inside = getattr(hint, "__args__", ())
     return (
-        "jaxtyping" in getattr(hint, "__module__", "") or "Float[" in text or any(map(names_shapes, getattr(hint, "__args__", ())))
+        "jaxtyping" in getattr(hint, "__module__", "") or (isinstance(hint, str) and "[" in hint) or any(map(names_shapes, inside))
     )
 
 
-def checked(function: FunctionType) -> Callable:
+def checked(function: Callable) -> Callable:
     """The function with its arguments and its answer checked at every call."""
     known = beartype(conf=CONFIGURATION)(function)
     if known is function or not any(names_shapes(hint) for hint in function.__annotations__.values()):
@@ -43,14 +43,22 @@ def checked(function: FunctionType) -> Callable:
 
 
 def check_members(owner: type | ModuleType, file: str) -> None:
-    """Replace by checked ones the functions written in ``file``, and the __init__ of its dataclasses."""
+    """Replace by checked ones the functions written in ``file``, decorated or not, and the __init__ of its dataclasses."""
+
+    def here(function: Any) -> bool:
+        return isfunction(function) and unwrap(function).__code__.co_filename == file
+
     for name, member in list(vars(owner).items()):
-        if isfunction(member) and (member.__code__.co_filename == file or (name == "__init__" and dataclasses.is_dataclass(owner))):
+        if here(member) or (name == "__init__" and isfunction(member) and dataclasses.is_dataclass(owner)):
             setattr(owner, name, checked(member))
-        elif isinstance(member, classmethod | staticmethod) and member.__func__.__code__.co_filename == file:
+        elif isinstance(member, classmethod | staticmethod) and here(member.__func__):
             setattr(owner, name, type(member)(checked(member.__func__)))
-        elif type(member) is property and member.fget.__code__.co_filename == file:
+        elif isinstance(member, property) and here(member.fget):
             setattr(owner, name, property(checked(member.fget), member.fset, member.fdel, member.__doc__))
+        elif isinstance(member, functools.cached_property) and here(member.func):
+            member.func = checked(member.func)
+        elif hasattr(member, "cache_parameters") and here(member.__wrapped__):
+            setattr(owner, name, functools.lru_cache(**member.cache_parameters())(checked(member.__wrapped__)))
         elif isclass(member) and isinstance(owner, ModuleType) and member.__module__ == owner.__name__:
             check_members(member, file)
 
