@@ -7,8 +7,8 @@ import ast
 import re
 
 from book._course.chapter import Exercise
+from book._course.names import DEFINITIONS, FUNCTIONS
 from book._course.rule import parts, points, wanted
-from book._course.stub import DEFINITIONS, FUNCTIONS
 
 
 class Disagreement(ValueError):

@@ -16,8 +16,8 @@ import re
 from dataclasses import dataclass
 
 from book._course.chapter import Exercise
-from book._course.names import defines, loads
-from book._course.stub import DEFINITIONS, IMPORTS, stub
+from book._course.names import DEFINITIONS, IMPORTS, defines, loads
+from book._course.stub import stub
 
 CHECKS = re.compile(r"\bwb\.(checks\.|claim\(|recorded\()")
 

@@ -3,9 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-DEFINITIONS = (*FUNCTIONS, ast.ClassDef)
-IMPORTS = (ast.Import, ast.ImportFrom)
+from book._course.names import DEFINITIONS, FUNCTIONS, IMPORTS
 
 
 def stub(text: str, label: str, names: list[str]) -> str:
