@@ -96,7 +96,9 @@ def read(path: Path, name: str) -> Chapter:
                 label = re.search(r"^:label:\s*(\S+)", text, re.MULTILINE)
                 kind = argument.partition(":")[0].strip()
                 if not label or kind not in KINDS:
-                    raise ValueError(f"{name}: the exercise {argument!r} needs a :label: and a title that begins with one of {', '.join(KINDS)}")
+                    raise ValueError(
+                        f"{name}: the exercise {argument!r} needs a :label: and a title that begins with one of {', '.join(KINDS)}"
+                    )
                 if label[1] in headings:
                     raise ValueError(f"{name}: two exercises are labeled {label[1]!r}; labels are unique")
                 headings[label[1]] = (argument, kind)

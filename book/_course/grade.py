@@ -23,13 +23,25 @@ def clean_environment() -> dict[str, str]:
     """What a submission may know of the environment: no tokens, no addresses, and a home that is nobody's."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     home = tempfile.mkdtemp(prefix="grading-")
-    return {**kept, **dict.fromkeys(ONE_THREAD, "1"), "HOME": home, "MPLCONFIGDIR": home, "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT), CLEAN: home}
+    return {
+        **kept,
+        **dict.fromkeys(ONE_THREAD, "1"),
+        "HOME": home,
+        "MPLCONFIGDIR": home,
+        "MPLBACKEND": "Agg",
+        "PYTHONPATH": str(ROOT),
+        CLEAN: home,
+    }
 
 
 def options_of(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make grade", description=__doc__.split("\n")[0])
-    parser.add_argument("folder", type=Path, help="one .ipynb or .py file, or one folder, for each student, named by the identifier")
-    parser.add_argument("--exercises", nargs="*", metavar="LABEL", help="what was assigned (default: every exercise that anybody answers)")
+    parser.add_argument(
+        "folder", type=Path, help="one .ipynb or .py file, or one folder, for each student, named by the identifier"
+    )
+    parser.add_argument(
+        "--exercises", nargs="*", metavar="LABEL", help="what was assigned (default: every exercise that anybody answers)"
+    )
     parser.add_argument("--notebooks", nargs="*", type=Path, help="where the exercises come from (default: the book)")
     parser.add_argument("--out", type=Path, help="where the reports go (default: _build/course/grades/<folder>)")
     parser.add_argument("--seconds", type=float, default=60, help="of processor time for one exercise (default 60)")
@@ -67,15 +79,23 @@ def run(options: argparse.Namespace) -> int:
     labels = [label for label in known if label in (answered if options.exercises is None else options.exercises)]
     unknown = sorted(set(options.exercises or ()) - set(known))
     if unknown or not labels:
-        what = f"no coding exercise is called {', '.join(unknown)}" if unknown else "no submission answers an exercise that is known here"
+        what = (
+            f"no coding exercise is called {', '.join(unknown)}"
+            if unknown
+            else "no submission answers an exercise that is known here"
+        )
         raise ValueError(f"{what}; the labels are in {OUT}/teacher/exercises.csv after 'make course'")
     out = options.out or OUT / "grades" / options.folder.resolve().name
     out.mkdir(parents=True, exist_ok=True)
     _import_all()
     become_reaper()
-    uid = stranger(ROOT)
-    print(f"{len(submissions)} submissions, {len(labels)} exercises; reports in {out}" + (f"; running as user {uid}" if uid else ""), flush=True)
-    grader, records = Grader(Limits(options.seconds, options.memory), uid, options.salt), []
+    other = stranger(ROOT)
+    print(
+        f"{len(submissions)} submissions, {len(labels)} exercises; reports in {out}"
+        + (f"; answers run as user {other.uid}" if other else ""),
+        flush=True,
+    )
+    grader, records = Grader(Limits(options.seconds, options.memory), other, options.salt), []
     shared = f"{[options.seconds, options.memory, options.salt, labels]}{[chapter.notebook for chapter in found]}{_tools()}"
     for k, submission in enumerate(submissions, 1):
         key = hashlib.sha256(f"{shared}{submission.identifier}{submission.digest()}".encode()).hexdigest()
@@ -88,7 +108,10 @@ def run(options: argparse.Namespace) -> int:
         records.append(record)
         (out / "grades.csv").write_text(table(records, labels), "utf8")
         line = row(record, labels)
-        print(f"{k:3}/{len(submissions)}  {line['student']:20} {line['earned']:>5} of {line['points']:<5} {line['status']:15} {kept}", flush=True)
+        print(
+            f"{k:3}/{len(submissions)}  {line['student']:20} {line['earned']:>5} of {line['points']:<5} {line['status']:15} {kept}",
+            flush=True,
+        )
     return 0
 
 
@@ -124,13 +147,7 @@ def _tools() -> str:
 
 def _import_all() -> None:
     """Import once what every answer needs: a forked process has it in no time."""
-    import matplotlib.figure
-    import scipy.integrate
-    import sympy
     import torch
-
-    import workbench
-    import workbench.plots
 
     torch.set_num_threads(1)
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, dataclass, field
 
 from book._course.chapter import Chapter, Exercise
-from book._course.confine import Limits
+from book._course.confine import Limits, Stranger
 from book._course.examine import examine
 from book._course.program import Program, program
 from book._course.watch import Ending, watch
@@ -56,12 +56,12 @@ class Grader:
     """What all answers share.
 
     Attributes:
-        limits, uid: see :mod:`book._course.confine`.
+        limits, stranger: see :mod:`book._course.confine`.
         salt: goes into every seed, so that a new term has new laws.
     """
 
     limits: Limits
-    uid: int | None = None
+    stranger: Stranger | None = None
     salt: str = ""
 
     def law(self, task: Program, identifier: str) -> tuple[int | None, set[int]]:
@@ -70,7 +70,9 @@ class Grader:
         Draws may be unlucky, and some tolerances only hold on the book's own law, which is the last resort.
         """
         for attempt in ATTEMPTS:
-            ending = watch(lambda attempt=attempt: examine(task, task.solution, self.salt + identifier, attempt), self.limits, self.uid)
+            ending = watch(
+                lambda attempt=attempt: examine(task, task.solution, self.salt + identifier, attempt), self.limits, self.stranger
+            )
             checks = (ending.verdict or {}).get("checks", [])
             if checks and all(check["passed"] for check in checks):
                 return attempt, set(ending.verdict["empty"])
@@ -90,7 +92,7 @@ class Grader:
         def work() -> dict:
             return examine(program(chapter, exercise, answer), answer, self.salt + identifier, attempt)
 
-        ending = watch(work, self.limits, self.uid)
+        ending = watch(work, self.limits, self.stranger)
         result = conclude(task, ending, idle, self.limits)
         return result if attempt is not None else Result(**{**result.plain(), "law": "the book's"})
 

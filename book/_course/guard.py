@@ -34,7 +34,11 @@ class Fingerprint:
         now = {}
         for place in self._places:
             now.update(_contents(place))
-        return sorted(name for name, was in self._seen.items() if name not in now or any(a is not b for a, b in zip(now[name], was, strict=True)))
+        return sorted(
+            name
+            for name, was in self._seen.items()
+            if name not in now or any(a is not b for a, b in zip(now[name], was, strict=True))
+        )
 
 
 def _contents(place) -> dict[str, tuple]:

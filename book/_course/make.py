@@ -41,7 +41,9 @@ def chapters(sources: list[Path] | None = None) -> list[Chapter]:
     for chapter in found:
         for exercise in chapter.exercises:
             if exercise.label in seen:
-                raise ValueError(f"{chapter.name} and {seen[exercise.label]} both have an exercise {exercise.label!r}; labels are unique")
+                raise ValueError(
+                    f"{chapter.name} and {seen[exercise.label]} both have an exercise {exercise.label!r}; labels are unique"
+                )
             seen[exercise.label] = chapter.name
     return found
 

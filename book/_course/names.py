@@ -55,7 +55,9 @@ def replaces(node: ast.stmt) -> set[str]:
         return set().union(*map(replaces, node.body))
     if isinstance(node, (ast.Assign, ast.AnnAssign)):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        return {part.id for target in targets for part in _own(target) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+        return {
+            part.id for target in targets for part in _own(target) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+        }
     return defines(node) if isinstance(node, DEFINITIONS + IMPORTS) else set()
 
 

@@ -27,6 +27,8 @@ def install(identifier: str, attempt: int) -> None:
     toys = wb.data.toys
     toys.ellipse = mixtures._gaussian("ellipse", (0.5, -0.25), (0.8 + 0.4 * stretch, 0.05), 360 * turn)
     angles = torch.arange(8.0).double() * math.pi / 4 + 2 * math.pi * turn
-    toys.ring = mixtures._equal_blobs("ring", mixtures.polar(torch.full((8,), 2.0, dtype=torch.float64), angles), 0.18 + 0.04 * width)
+    toys.ring = mixtures._equal_blobs(
+        "ring", mixtures.polar(torch.full((8,), 2.0, dtype=torch.float64), angles), 0.18 + 0.04 * width
+    )
     weight = 0.35 + 0.15 * share
     laws.MIXTURE = ((weight, 1 - weight), (-1.6 + 0.2 * first, 0.9 + 0.2 * second), (0.6, 0.8))

@@ -55,7 +55,12 @@ def report(record: dict) -> str:
             lines += [*_code(result["message"]), ""]
         for check in result["checks"]:
             mark = "passed" if check["passed"] else "FAILED"
-            lines += [f"* **{mark}** `{check['name']}`, {check['points']:g} of the points:", "", *_code(check["message"], "      "), ""]
+            lines += [
+                f"* **{mark}** `{check['name']}`, {check['points']:g} of the points:",
+                "",
+                *_code(check["message"], "      "),
+                "",
+            ]
         if result["law"] != "own" and result["checks"]:
             lines += ["Graded on the book's own law: the tolerances of this exercise do not hold on others.", ""]
         if result["output"].strip() and result["status"] not in ("passed", "missing", "not attempted"):

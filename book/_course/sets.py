@@ -55,7 +55,9 @@ def teacher(chapter: Chapter) -> dict:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             found = pieces(source(cell))
-            cell["source"] = "\n".join(_titled(text, a, by_label) if p.startswith("exercise") and a else text for p, a, text in found)
+            cell["source"] = "\n".join(
+                _titled(text, a, by_label) if p.startswith("exercise") and a else text for p, a, text in found
+            )
     return notebook
 
 
@@ -75,5 +77,7 @@ def _task(exercise: Exercise) -> list[dict]:
         text = f"{MARK}{exercise.label}\n{part.stub.strip(chr(10))}" if part.answer else part.text.strip("\n")
         metadata = {"tags": ["answer"]} if part.answer else {}
         name = f"{exercise.label[:50]}-{'answer' if part.answer else 'given'}-{k}"
-        cells.append({"cell_type": "code", "execution_count": None, "id": name, "metadata": metadata, "outputs": [], "source": text})
+        cells.append(
+            {"cell_type": "code", "execution_count": None, "id": name, "metadata": metadata, "outputs": [], "source": text}
+        )
     return cells

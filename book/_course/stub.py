@@ -28,7 +28,9 @@ def removals(text: str, names: list[str]) -> Iterator[tuple[int, int, str, str]]
             methods = [part for part in node.body if isinstance(part, FUNCTIONS)]
             for method in methods:
                 if method.name != "__init__":
-                    yield from _body(lines, method.body, method.lineno, f"write {node.name}.{method.name}({ast.unparse(method.args)})")
+                    yield from _body(
+                        lines, method.body, method.lineno, f"write {node.name}.{method.name}({ast.unparse(method.args)})"
+                    )
             if not methods:
                 yield from _body(lines, node.body, node.lineno, f"write the class {node.name}")
     loose = [node for node in tree if not isinstance(node, DEFINITIONS + IMPORTS)]
@@ -44,7 +46,7 @@ def _body(lines: list[str], body: list[ast.stmt], signature: int, what: str) -> 
         return
     start = min([rest[0].lineno] + [d.lineno for d in getattr(rest[0], "decorator_list", [])]) - 1
     indent = lines[start][: len(lines[start]) - len(lines[start].lstrip())]
-    if not lines[start].strip() or lines[start].lstrip().startswith(("def ", "class ")) and start == signature - 1:
+    if not lines[start].strip() or (lines[start].lstrip().startswith(("def ", "class ")) and start == signature - 1):
         raise ValueError(f"the body of {lines[start].strip()!r} stands on the line of its signature; put it on lines of its own")
     yield _with_comments(lines, start, body[0].end_lineno if kept else signature), rest[-1].end_lineno - 1, indent, what
 

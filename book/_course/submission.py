@@ -51,7 +51,9 @@ class Submission:
             if path.is_symlink():
                 raise Unreadable(f"{path.name} is a link; hand in the file itself")
             if path.stat().st_size > LARGEST_FILE:
-                raise Unreadable(f"{path.name} has {path.stat().st_size / 2**20:.0f} MB, more than 5; clear the outputs of the notebook")
+                raise Unreadable(
+                    f"{path.name} has {path.stat().st_size / 2**20:.0f} MB, more than 5; clear the outputs of the notebook"
+                )
             for label, code in _answers_in(path).items():
                 if label in found:
                     raise Unreadable(f"{label} is answered in two files; hand in one answer")
@@ -89,9 +91,13 @@ def find(folder: Path) -> list[Submission]:
     """
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}; give the folder with the submissions: make grade DIR=path/to/folder")
-    entries = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__")) and (path.is_dir() or path.suffix in KINDS))
+    entries = sorted(
+        path for path in folder.iterdir() if not path.name.startswith((".", "__")) and (path.is_dir() or path.suffix in KINDS)
+    )
     if not entries:
-        raise ValueError(f"{folder} holds no submission; one is an .ipynb or .py file, or a folder, named by the student's identifier")
+        raise ValueError(
+            f"{folder} holds no submission; one is an .ipynb or .py file, or a folder, named by the student's identifier"
+        )
     found: dict[str, list[Submission]] = {}
     for entry in entries:
         identifier = entry.name if entry.is_dir() else entry.stem
@@ -103,7 +109,9 @@ def find(folder: Path) -> list[Submission]:
         raise ValueError(
             f"not identifiers: {', '.join(map(repr, bad))}; rename to at most 64 letters, digits and _ . @ -, beginning with a letter or digit"
         )
-    twice = [" and ".join(s.files[0].name if s.files else s.identifier for s in group) for group in found.values() if len(group) > 1]
+    twice = [
+        " and ".join(s.files[0].name if s.files else s.identifier for s in group) for group in found.values() if len(group) > 1
+    ]
     if twice:
         raise ValueError(f"two submissions of one student: {'; '.join(twice)}; keep one of each, or put both files into one folder")
     return [group[0] for group in found.values()]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from book._course.confine import Limits, give_up
+from book._course.confine import Limits, Stranger, give_up
 
 LARGEST_VERDICT = 2**20
 
@@ -37,14 +37,14 @@ class Ending:
     seconds: float
 
 
-def watch(work: Callable[[], dict], limits: Limits, uid: int | None = None) -> Ending:
+def watch(work: Callable[[], dict], limits: Limits, stranger: Stranger | None = None) -> Ending:
     """Fork, confine, run ``work``, and return what it returned; it has a folder of its own that is removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="answer-"))
     token, (reader, writer) = secrets.token_hex(16), os.pipe()
     with tempfile.TemporaryFile() as log:
         pid = os.fork()
         if pid == 0:
-            _child(work, limits, uid, folder, log.fileno(), reader, writer, token)
+            _child(work, limits, stranger, folder, log.fileno(), reader, writer, token)
         os.close(writer)
         try:
             data, reason, status, used = _supervise(pid, reader, limits)
@@ -61,19 +61,19 @@ def watch(work: Callable[[], dict], limits: Limits, uid: int | None = None) -> E
     return Ending(verdict, reason, output, used)
 
 
-def _child(work, limits, uid, folder, log, reader, writer, token) -> None:
+def _child(work, limits, stranger, folder, log, reader, writer, token) -> None:
     """Never returns."""
     with contextlib.suppress(BaseException):
         os.close(reader)
         os.setsid()
         os.chdir(folder)
-        if uid is not None:
-            os.chown(folder, uid, uid)
+        if stranger is not None:
+            os.chown(folder, stranger.uid, stranger.uid)
         null = os.open(os.devnull, os.O_RDONLY)
         for fd, target in ((null, 0), (log, 1), (log, 2)):
             os.dup2(fd, target)
         os.environ.update(HOME=str(folder), TMPDIR=str(folder), USER="student")
-        give_up(limits, uid)
+        give_up(limits, stranger)
         message = json.dumps({"token": token, "verdict": work()}).encode()
         while message:
             message = message[os.write(writer, message) :]
@@ -82,7 +82,7 @@ def _child(work, limits, uid, folder, log, reader, writer, token) -> None:
 
 def _supervise(pid: int, reader: int, limits: Limits) -> tuple[bytes, str, int, float]:
     """Read what it sends until it ends or exceeds a limit: (data, reason, exit status, processor seconds)."""
-    data, deadline = b"", time.monotonic() + limits.clock
+    data, started = b"", time.monotonic()
     process, begin = psutil.Process(pid), None
     while True:
         if select.select([reader], [], [], 0.05)[0]:
@@ -94,7 +94,9 @@ def _supervise(pid: int, reader: int, limits: Limits) -> tuple[bytes, str, int, 
             while select.select([reader], [], [], 0)[0] and (chunk := os.read(reader, 65536)) and len(data) <= LARGEST_VERDICT:
                 data += chunk
             return data, "", status, usage.ru_utime + usage.ru_stime
-        reason = "time" if time.monotonic() > deadline else "forged" if len(data) > LARGEST_VERDICT else ""
+        reason = (
+            "time" if time.monotonic() - started - _queued(pid) > limits.clock else "forged" if len(data) > LARGEST_VERDICT else ""
+        )
         with contextlib.suppress(psutil.Error):
             resident = process.memory_info().rss / 2**20
             begin = resident if begin is None else begin
@@ -103,6 +105,14 @@ def _supervise(pid: int, reader: int, limits: Limits) -> tuple[bytes, str, int, 
             end_all(pid)
             _, status, usage = os.wait4(pid, 0)
             return data, reason, status, usage.ru_utime + usage.ru_stime
+
+
+def _queued(pid: int) -> float:
+    """Seconds in which the process could have run but the machine was busy with others (Linux; elsewhere 0)."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def end_all(pid: int) -> None:

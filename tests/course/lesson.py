@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-IMPORTS = "import math\n\nimport torch\n\nimport workbench as wb\n\nschedule = wb.schedules.VP()\nlaw = wb.characters.ellipse(schedule)"
+IMPORTS = (
+    "import math\n\nimport torch\n\nimport workbench as wb\n\nschedule = wb.schedules.VP()\nlaw = wb.characters.ellipse(schedule)"
+)
 DRAW = "rng = torch.Generator().manual_seed(3)\nx = law.sample(6, 0.5, generator=rng, dtype=torch.float64)\nunused = no_such_name"
 STEP = '''def step(model, x, t, s):
     """One step of DDIM."""
@@ -80,7 +82,9 @@ def lesson(folder: Path, step: str = STEP, mean: str = MEAN) -> Path:
     return path
 
 
-GOOD_STEP = "def step(model, x, t, s):\n    f = model.schedule\n    return f.alpha(s) * model.data(x, t) + f.sigma(s) * model.noise(x, t)"
+GOOD_STEP = (
+    "def step(model, x, t, s):\n    f = model.schedule\n    return f.alpha(s) * model.data(x, t) + f.sigma(s) * model.noise(x, t)"
+)
 OTHER_STEP = """def step(model, x, t, s):
     f = model.schedule
     ratio = f.sigma(s) / f.sigma(t)
@@ -146,7 +150,12 @@ SUBMISSIONS: dict[str, tuple[str | None, str | None, float, str]] = {
     "pete-memory": ("blocks = []\nwhile True:\n    blocks.append(torch.ones(2**22))", GOOD_MEAN, 2, "memory"),
     "quin-exit": ("import os\n\ndef step(model, x, t, s):\n    os._exit(0)", "raise SystemExit", 0, "ended"),
     "rob-patch": (PATCH, GOOD_MEAN, 2, "tampered"),
-    "sam-forge": (FORGE, PATCH_LATER.replace("def step(model, x, t, s):\n", "if True:\n").replace("return 0 * x", "mean = 0 * x; size = 1"), 0, "forged"),
+    "sam-forge": (
+        FORGE,
+        PATCH_LATER.replace("def step(model, x, t, s):\n", "if True:\n").replace("return 0 * x", "mean = 0 * x; size = 1"),
+        0,
+        "forged",
+    ),
     "tia-children": (CHILDREN, GOOD_MEAN, 2, "error"),
 }
 
@@ -156,11 +165,17 @@ def hand_in(folder: Path) -> None:
     folder.mkdir()
     for k, (name, (step, mean, _, _)) in enumerate(SUBMISSIONS.items()):
         answers = {"lesson-step": step, "lesson-mean": mean}
-        texts = [f"# answer: {label}\n{TASKS[label] if code == 'TASK' else code}" for label, code in answers.items() if code is not None]
+        texts = [
+            f"# answer: {label}\n{TASKS[label] if code == 'TASK' else code}" for label, code in answers.items() if code is not None
+        ]
         if step == "NOT JSON":
             (folder / f"{name}.ipynb").write_text("{not a notebook")
         elif k % 3 == 0:
-            cells = [("markdown", "# My answers"), ("code", "print('my own cells are not looked at')"), *(("code", text) for text in texts)]
+            cells = [
+                ("markdown", "# My answers"),
+                ("code", "print('my own cells are not looked at')"),
+                *(("code", text) for text in texts),
+            ]
             (folder / f"{name}.ipynb").write_text(json.dumps(notebook(*cells)))
         elif k % 3 == 1:
             (folder / f"{name}.py").write_text("\n\n".join(texts) + "\n")
