@@ -62,7 +62,7 @@ def teacher(chapter: Chapter) -> dict:
 
 
 def _titled(text: str, title: str, by_label: dict[str, Exercise]) -> str:
-    exercise = next(e for e in by_label.values() if e.title == title and f":label: {e.label}" in text)
+    exercise = next(e for e in by_label.values() if e.title == title and f":label: {e.label}\n" in text)
     first, *rest = text.split("\n")
     return "\n".join([first.rstrip() + worth(exercise), *rest])
 

@@ -1,6 +1,7 @@
 """Run a function in a process of its own, watch it from outside, and end it with everything it started."""
 
 import contextlib
+import itertools
 import json
 import os
 import secrets
@@ -83,8 +84,8 @@ def _child(work, limits, stranger, folder, log, reader, writer, token) -> None:
 def _supervise(pid: int, reader: int, limits: Limits) -> tuple[bytes, str, int, float]:
     """Read what it sends until it ends or exceeds a limit: (data, reason, exit status, processor seconds)."""
     data, started = b"", time.monotonic()
-    process, begin = psutil.Process(pid), None
-    while True:
+    process, begin = psutil.Process(pid), 0.0
+    for turn in itertools.count():
         if select.select([reader], [], [], 0.05)[0]:
             data += (chunk := os.read(reader, 65536))
             if not chunk:
@@ -94,17 +95,35 @@ def _supervise(pid: int, reader: int, limits: Limits) -> tuple[bytes, str, int, 
             while select.select([reader], [], [], 0)[0] and (chunk := os.read(reader, 65536)) and len(data) <= LARGEST_VERDICT:
                 data += chunk
             return data, "", status, usage.ru_utime + usage.ru_stime
-        reason = (
-            "time" if time.monotonic() - started - _queued(pid) > limits.clock else "forged" if len(data) > LARGEST_VERDICT else ""
-        )
-        with contextlib.suppress(psutil.Error):
-            resident = process.memory_info().rss / 2**20
-            begin = resident if begin is None else begin
-            reason = reason or ("memory" if resident > begin + limits.memory else "processes" if process.children() else "")
+        resident = _resident(process)
+        begin = begin or resident
+        if len(data) > LARGEST_VERDICT:
+            reason = "forged"
+        elif time.monotonic() - started - _queued(pid) > limits.clock:
+            reason = "time"
+        elif resident > begin + limits.memory:
+            reason = "memory"
+        else:
+            reason = "processes" if turn % 4 == 0 and _children(process) else ""
         if reason:
             end_all(pid)
             _, status, usage = os.wait4(pid, 0)
             return data, reason, status, usage.ru_utime + usage.ru_stime
+
+
+def _resident(process: psutil.Process) -> float:
+    """MB in memory; 0 for a process that has just ended."""
+    try:
+        return process.memory_info().rss / 2**20
+    except psutil.Error:
+        return 0.0
+
+
+def _children(process: psutil.Process) -> bool:
+    try:
+        return bool(process.children())
+    except psutil.Error:
+        return False
 
 
 def _queued(pid: int) -> float:

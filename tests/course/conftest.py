@@ -10,8 +10,6 @@ from types import SimpleNamespace
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 import lesson
 
 ROOT = Path(__file__).resolve().parents[2]

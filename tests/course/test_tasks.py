@@ -1,10 +1,12 @@
 """The solution is the source: what is removed, what stays, and the proof that holds the two together."""
 
 import json
+import re
 
 import lesson
 import nbformat
 import pytest
+from course_exercises import rows
 from execute import ROOT, chapters
 
 from book._course import agree, make, rule
@@ -143,6 +145,16 @@ def test_a_task_stops_with_what_to_write_and_the_solution_runs(one):
     ):
         run(student(chapter))
     run(teacher(chapter))
+
+
+def test_the_page_for_teachers_lists_what_there_is(one):
+    assert rows({"notebooks/lesson": one}) == [
+        "| {doc}`/notebooks/lesson` | 1 | `lesson-step` (3), `lesson-mean` (2) |",
+        "| **All** | **1** | **2, worth 5 points** |",
+    ]
+    known = {row["label"] for row in make.table(make.chapters())}
+    named = set(re.findall(r"\bex-[a-z0-9-]+", (ROOT / "book/teaching.md").read_text("utf8")))
+    assert named and named <= known, named - known
 
 
 def test_bad_notebooks_are_named(tmp_path, capsys):
