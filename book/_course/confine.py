@@ -24,7 +24,7 @@ class Limits:
         written: MB that one file, or the printed output, may have.
     """
 
-    seconds: float = 60
+    seconds: float = 120
     memory: float = 1500
     written: float = 2
 

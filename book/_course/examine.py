@@ -28,36 +28,31 @@ def examine(program: Program, answer: str, identifier: str, attempt: int | None)
         ``checks`` (number of the statement, name, passed, message), ``error`` (what stopped the answer), ``changed`` (names of judges
         that were replaced) and ``empty`` (numbers of the checks that pass on the empty task).
     """
-    from book._course import own
-
-    if attempt is not None:
-        own.install(identifier, attempt)
-    make = lambda: _context(program, identifier, attempt)  # noqa: E731
-    names, trusted = make(), None
+    names = _context(program, identifier, attempt)
     trusted = Fingerprint()
-    verdict = {"checks": [], "error": "", "changed": [], "empty": []}
-    verdict["error"] = _run(answer, names, ANSWER)
-    verdict["changed"] = trusted.changed()
+    error, changed = _run(answer, names, ANSWER), trusted.changed()
+    verdict = {"checks": [], "error": error, "changed": changed, "empty": []}
     missing = [name for name in program.wanted if name not in names]
-    if not verdict["error"] and missing:
+    if not error and missing:
         verdict["error"] = f"the answer does not define {' and '.join(missing)}"
-    if verdict["error"] or verdict["changed"]:
+    if verdict["error"] or changed:
         return verdict
-    verdict["checks"] = _checks(program, make(), {name: names[name] for name in program.wanted})
-    empty = make()
-    if _run(program.task, empty, "<task>"):
-        empty = None  # the task itself refuses to run, so no check can have passed
-    if empty is not None and any(check["passed"] for check in verdict["checks"]):
-        again = _checks(program, make(), {name: empty[name] for name in program.wanted})
+    fresh = _context(program, identifier, attempt)
+    verdict["checks"] = _checks(program, fresh, {name: names[name] for name in program.wanted})
+    if any(check["passed"] for check in verdict["checks"]) and not _run(program.task, fresh, "<task>"):
+        empty = {name: fresh[name] for name in program.wanted}
+        again = _checks(program, _context(program, identifier, attempt), empty)
         verdict["empty"] = [check["statement"] for check in again if check["passed"]]
     verdict["changed"] = trusted.changed()
     return verdict
 
 
 def _context(program: Program, identifier: str, attempt: int | None) -> dict:
-    """The names of the chapter, made anew."""
+    """The names of the chapter, made anew on laws made anew."""
     from book._course import own
 
+    if attempt is not None:
+        own.install(identifier, attempt)
     module = ModuleType("chapter")
     names = vars(module)
     names[OWN_SEED] = (lambda k: k) if attempt is None else lambda k: own.seed_of(identifier, attempt, k)

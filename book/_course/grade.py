@@ -44,7 +44,7 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--notebooks", nargs="*", type=Path, help="where the exercises come from (default: the book)")
     parser.add_argument("--out", type=Path, help="where the reports go (default: _build/course/grades/<folder>)")
-    parser.add_argument("--seconds", type=float, default=60, help="of processor time for one exercise (default 60)")
+    parser.add_argument("--seconds", type=float, default=120, help="of processor time for one exercise (default 120)")
     parser.add_argument("--memory", type=float, default=1500, help="in MB for one exercise (default 1500)")
     parser.add_argument("--salt", default="", help="any text, such as the term: other laws for the same students")
     parser.add_argument("--again", action="store_true", help="grade again what has not changed")

@@ -12,6 +12,7 @@ from execute import ROOT, chapters
 from book._course import agree, make, rule
 from book._course.chapter import pieces, read, source
 from book._course.sets import student, teacher
+from book._course.submission import Submission
 
 each_chapter = pytest.mark.parametrize("name", chapters())
 
@@ -96,7 +97,7 @@ def test_the_proof_wants_a_check_that_needs_the_answer(tmp_path, code):
 
 
 @each_chapter
-def test_every_coding_exercise_of_the_book_can_be_stripped(name):
+def test_every_coding_exercise_of_the_book_can_be_stripped(name, tmp_path):
     chapter = read(ROOT / f"{name}.ipynb", name)
     for found in chapter.exercises:
         if found.coding:
@@ -104,6 +105,10 @@ def test_every_coding_exercise_of_the_book_can_be_stripped(name):
     made = student(chapter)
     nbformat.validate(nbformat.from_dict(made))
     nbformat.validate(nbformat.from_dict(teacher(chapter)))
+    (tmp_path / "ada.ipynb").write_text(json.dumps(made))
+    handed_in = Submission("ada", (tmp_path / "ada.ipynb",)).answers()
+    tasks = {e.label: "".join(part.stub for part in rule.parts(e) if part.answer) for e in chapter.exercises if e.coding}
+    assert {label: code.split() for label, code in handed_in.items()} == {label: code.split() for label, code in tasks.items()}
     text = "\n".join(source(cell) for cell in made["cells"])
     solutions = [
         part
