@@ -19,7 +19,7 @@ export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help book test unit chapters check lint types bench artifacts networks serve clean
+.PHONY: help book test unit chapters check lint types bench course grade artifacts networks serve clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -50,6 +50,16 @@ types: $(VENV)/.stamp  ## static types (mypy); shapes and types are enforced at 
 
 bench: $(VENV)/.stamp  ## benchmarks: ratios measured side by side in one run
 	$(PY) -m benchmarks
+
+# Exercises come from the book, or from NOTEBOOKS in the form of its chapters; OPTIONS goes to the grader (--help lists them).
+NOTEBOOKS ?=
+OPTIONS ?=
+course: $(VENV)/.stamp  ## student and teacher notebooks in _build/course (NOTEBOOKS= instead of the book)
+	$(PY) -m book._course.make $(NOTEBOOKS)
+
+grade: $(VENV)/.stamp  ## grade a folder of submissions (DIR=folder, EXERCISES="labels", NOTEBOOKS=, OPTIONS=)
+	@test -n "$(DIR)" || { echo "Say where the submissions are: make grade DIR=path/to/folder"; exit 1; }
+	$(PY) -m book._course.grade "$(DIR)" $(if $(EXERCISES),--exercises $(EXERCISES)) $(if $(NOTEBOOKS),--notebooks $(NOTEBOOKS)) $(OPTIONS)
 
 # The images CIFAR-10's artifacts are made from: a folder for the official archive (downloaded when missing).
 DATA ?= data
