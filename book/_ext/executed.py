@@ -33,27 +33,19 @@ class Chapter:
     @property
     def title(self) -> str:
         """Its heading."""
-        return re.search(r"^# (.+)$", self.text(0), re.MULTILINE)[1].strip()
+        return re.search(r"^# (.+)$", self.source("markdown"), re.MULTILINE)[1].strip()
 
-    def text(self, cell: int) -> str:
-        """The source of one cell."""
-        return "".join(self.cells[cell]["source"])
-
-    def code(self) -> str:
-        """All code."""
-        return "\n".join(self.text(k) for k, cell in enumerate(self.cells) if cell["cell_type"] == "code")
-
-    def prose(self) -> str:
-        """All text."""
-        return "\n\n".join(self.text(k) for k, cell in enumerate(self.cells) if cell["cell_type"] == "markdown")
+    def source(self, kind: str) -> str:
+        """Everything in its cells of this kind, "code" or "markdown"."""
+        return "\n\n".join("".join(cell["source"]) for cell in self.cells if cell["cell_type"] == kind)
 
     def equations(self) -> list[tuple[str, str]]:
         """Label and formula of every labeled equation."""
-        return [(label, " ".join(tex.split()).rstrip(" .,")) for tex, label in EQUATION.findall(self.prose())]
+        return [(label, " ".join(tex.split()).rstrip(" .,")) for tex, label in EQUATION.findall(self.source("markdown"))]
 
     def exercises(self) -> int:
         """How many exercises there are."""
-        return len(re.findall(r"\{exercise(?:-start)?\}", self.prose()))
+        return len(re.findall(r"\{exercise(?:-start)?\}", self.source("markdown")))
 
     def facts(self) -> list[dict]:
         """What outputs say of themselves: ``{"kind": "run", "name": ..., "value": ..., ...}``, in the order shown."""

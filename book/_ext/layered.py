@@ -63,7 +63,7 @@ def placed(needs: dict[str, list[str]], sweeps: int = 6) -> dict:
             wish = {i: sum(x[n] for n in neighbors[i]) / len(neighbors[i]) if neighbors[i] else x[i] for i in row}
             row.sort(key=wish.__getitem__)
             _spread(row, x)
-    left = min(x[item] - WIDTH / 2 for item in needs)
+    left = min(x[item] - (WIDTH if isinstance(item, str) else LINE) / 2 for item in x)
     return {item: Place(x[item] - left, row_of[item] * (HEIGHT + BELOW)) for item in row_of}
 
 

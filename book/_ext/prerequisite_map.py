@@ -38,7 +38,7 @@ def drawing(book: tuple[Chapter, ...], address) -> str:
     """The map as SVG; ``address(chapter)`` is where its box leads."""
     needs = reduced({chapter.name: list(chapter.book["needs"]) for chapter in book})
     place = placed(needs)
-    width = max(place[name].x for name in needs) + WIDTH / 2
+    width = max(at.x + WIDTH / 2 * (item in needs) for item, at in place.items())
     height = max(place[name].y for name in needs) + HEIGHT
     lines = "".join(_curve([place[station] for station in line]) for line in paths(needs))
     boxes = "".join(_box(chapter, place[chapter.name], address(chapter)) for chapter in book)
