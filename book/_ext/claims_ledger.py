@@ -20,7 +20,7 @@ class ClaimsLedger(Page):
         self.book = titles
         summary = [(self._first(name), *(str(counts[name][kind]) for kind in KINDS)) for name in titles]
         summary.append(("**All**", *(f"**{total[kind]}**" for kind in KINDS)))
-        header = ("Chapter", "Number", "Kind", "Value", "Expected, or source", "Room used")
+        header = ("Number", "Kind", "Value", "Expected, or source", "Room used", "Chapter")
         first = {name: next(k for k, row in enumerate(rows) if row[0] == name) for name in titles if counts[name]}
         ids = tuple(f"claims-{row[0].replace('/', '-')}" if first[row[0]] == k else "" for k, row in enumerate(rows))
         every = self.table(header, [self._cells(*row) for row in rows], ("wb-data", "wb-filter", "wb-sort"), ids)
@@ -39,7 +39,7 @@ class ClaimsLedger(Page):
         share = used(fact)
         number = self.link(f"notebooks/{name}", fact["name"], f"number-{fact['name']}", ("wb-name",))
         room = "" if share is None else "exact" if exact(fact) else f"{100 * share:.0f} %"
-        return name, number, fact["kind"], f"{fact['value']:.6g}", expectation(fact), room
+        return number, fact["kind"], f"{fact['value']:.6g}", expectation(fact), room, self.book[name].title
 
 
 def setup(app):

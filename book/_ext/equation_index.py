@@ -13,6 +13,7 @@ from evidence import ORDER, evidence, status, unlabeled
 from executed import Chapter, chapters
 from writing import Page
 
+WORDS = {"definition": "that define something", "stated": "that are only stated"}
 PROOF = "tests/symbolic/test_statements.py::test_is_proved"
 
 
@@ -24,7 +25,7 @@ class EquationIndex(Page):
         book, index = chapters(source), yaml.safe_load((source / "book" / "equations.yml").read_text("utf8"))
         found = [(c, label, tex, index.get(c.name, {}).get(label, {})) for c in book for label, tex in c.equations()]
         counts = Counter(status(entry) for *_, entry in found)
-        tally = self.paragraph(f"{len(found)} equations: " + ", ".join(f"{counts[s]} {s}" for s in ORDER) + ".")
+        tally = self.paragraph(f"{len(found)} equations: " + ", ".join(f"{counts[s]} {WORDS.get(s, s)}" for s in ORDER) + ".")
         sections = []
         for chapter in book:
             items = [self._item(*row) for row in found if row[0] is chapter]
@@ -37,7 +38,8 @@ class EquationIndex(Page):
     def _item(self, chapter: Chapter, label: str, tex: str, entry: dict) -> nodes.container:
         name = status(entry)
         badge = nodes.inline("", name, classes=["wb-status", f"wb-status-{name.split()[-1]}"])
-        scope = [f" · {entry['scope']}"] if "scope" in entry else []
+        proof = "" if name.startswith("proved") else "proved: "
+        scope = [f" · {proof}{entry['scope']}"] if "scope" in entry else []
         box = nodes.container(classes=["wb-equation"])
         box += self.paragraph(f"{{eq}}`{label}` ", badge, *scope)
         box += nodes.math_block("", tex, nowrap=False, number=None, label=None)

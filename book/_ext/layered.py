@@ -5,7 +5,7 @@
 
 from typing import NamedTuple
 
-WIDTH, HEIGHT, LINE, BETWEEN, BELOW, MOST = 164, 58, 10, 14, 44, 4
+WIDTH, HEIGHT, LINE, BETWEEN, BELOW, MOST = 148, 58, 8, 12, 44, 4
 
 
 class Place(NamedTuple):
@@ -43,7 +43,7 @@ def paths(needs: dict[str, list[str]]) -> list[list]:
     return [[need, *((need, name, k) for k in range(row[need] + 1, row[name])), name] for name in needs for need in needs[name]]
 
 
-def placed(needs: dict[str, list[str]], sweeps: int = 6) -> dict:
+def placed(needs: dict[str, list[str]], sweeps: int = 9) -> dict:
     """The place of every box and of every point that a long line passes."""
     lines = paths(needs)
     row_of = rows_of(needs) | {point: point[2] for line in lines for point in line[1:-1]}

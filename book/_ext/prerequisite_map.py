@@ -13,7 +13,7 @@ MARGIN = 6
 
 
 def _box(chapter: Chapter, place: Place, address: str) -> str:
-    lines = textwrap.wrap(chapter.title, 22)
+    lines = textwrap.wrap(chapter.title, 20)
     first = place.y + HEIGHT / 2 - 7.5 * (len(lines) - 1) + 5
     words = "".join(
         f'<tspan x="{place.x:.0f}" y="{first + 15 * k:.0f}">{html.escape(line)}</tspan>' for k, line in enumerate(lines)

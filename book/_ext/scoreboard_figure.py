@@ -14,7 +14,7 @@ def drawn(facts: list[dict]) -> dict[str, list[dict]]:
     for fact in facts:
         if fact["evaluations"] and 0 < fact["error"] <= WORST:
             seen = look(fact["method"])
-            head = re.split(r"[ (,]", fact["method"])[0].rstrip("-0123456789")
+            head = re.sub(r"-\d+$", "", re.split(r"[ (,]", fact["method"])[0])
             name = names.setdefault(seen, head) if seen else "others"
             families.setdefault(name, []).append(fact)
     return families

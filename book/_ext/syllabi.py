@@ -34,7 +34,7 @@ class Syllabus(Reading):
         plan = weeks(reading, int(self.arguments[0]))
         rows = [(str(k), self._chapters(part), self._goals(part), f"{minutes(part)} min") for k, part in enumerate(plan, 1)]
         total = self.paragraph(f"{len(reading)} chapters, {minutes(reading) / 60:.0f} hours of reading without the exercises.")
-        return [self.table(("Week", "Chapters", "Afterwards students can", "Reading"), rows, ("wb-plan",)), total]
+        return [self.table(("Week", "Chapters", "Afterwards students can", "Reading"), rows, ("wb-data", "wb-plan")), total]
 
     def _chapters(self, part: list[Chapter]) -> nodes.bullet_list:
         return nodes.bullet_list("", *(nodes.list_item("", self.paragraph(*self.entry(chapter))) for chapter in part))
