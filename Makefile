@@ -59,6 +59,7 @@ artifacts: $(VENV)/.stamp  ## rebuild the shipped artifacts from the images (DAT
 	$(PY) -m workbench.artifacts.cifar10_classes --data $(DATA) --source $(SOURCE)
 	$(PY) -m workbench.artifacts.cifar10_facts --data $(DATA) --source $(SOURCE)
 	$(PY) -m workbench.artifacts.stand_in_images --data $(DATA) --source $(SOURCE)
+	$(PY) -m workbench.artifacts.cifar10_nine
 
 # A run goes on where it was interrupted; --tail is the share of it in which the learning rate falls to 0.
 RUNS ?= runs
@@ -66,9 +67,12 @@ STEPS ?= 10000
 networks: $(VENV)/.stamp  ## train the shipped networks again: hours on two cores (DATA=, SOURCE=, STEPS=, RUNS=folder)
 	$(PY) -m workbench.nets.train --out $(RUNS)/denoiser --data $(DATA) --resume --steps $(STEPS) --schedule stable --tail 0.4 --snapshots 500,2000
 	$(PY) -m workbench.artifacts.cifar10_denoiser --run $(RUNS)/denoiser --data $(DATA) --source $(SOURCE) --history 500,2000
+	$(PY) -m workbench.nets.train --network dit --out $(RUNS)/dit --data $(DATA) --resume --steps $(STEPS) --schedule stable --tail 0.4
+	$(PY) -m workbench.artifacts.cifar10_denoiser --run $(RUNS)/dit --name cifar10-dit --data $(DATA) --source $(SOURCE)
 	$(PY) -m workbench.nets.train_classifier --out $(RUNS)/classifier.pt --data $(DATA)
 	$(PY) -m workbench.artifacts.cifar10_classifier --checkpoint $(RUNS)/classifier.pt --data $(DATA) --source $(SOURCE)
 	$(PY) -m workbench.artifacts.stand_in_images --data $(DATA) --source $(SOURCE)
+	$(PY) -m workbench.artifacts.cifar10_nine
 
 serve:  ## show the built site at http://localhost:8000
 	@test -f _build/html/index.html || { echo "There is no site yet: run 'make book' first."; exit 1; }

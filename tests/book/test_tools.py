@@ -6,9 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import execute
 import pytest
+import site_table
 import stage
 
 NOTEBOOK = {
@@ -165,3 +167,19 @@ def test_pages_are_in_reading_order():
     order = execute.pages()
     assert order[0] == "book/index"
     assert order.index("book/how_to_run") < order.index("book/glossary")
+
+
+def test_the_table_of_pages_sums_and_keeps_the_worst():
+    def report(when="call", **measured):
+        return SimpleNamespace(when=when, user_properties=[("page", measured), ("other", 1)])
+
+    reports = [
+        report(page="b", html=7, weight=9, errors=1),
+        report(page="b", axe=1),
+        report(page="b", axe=2),
+        report(page="a", html=8),
+    ]
+    found = site_table.rows([*reports, report("teardown", page="b", axe=100)])
+    assert found == {"a": {"html": 8}, "b": {"html": 7, "weight": 9, "errors": 1, "axe": 3}}
+    lines = site_table.markdown(found).splitlines()
+    assert lines[2].startswith("| a | 8 | - |") and lines[-1].startswith("| 2 pages | most 8 | most 9 |") and "sum 3" in lines[-1]
