@@ -12,6 +12,7 @@ import execute
 import pytest
 import site_table
 import stage
+import yaml
 
 NOTEBOOK = {
     "cells": [{"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None, "source": ""}],
@@ -104,8 +105,17 @@ def test_launch_buttons_need_a_public_address(address, found, monkeypatch):
     config = stage._config()
     assert bool(config.get("launch_buttons")) is bool(found)
     assert config["repository"]["url"] == (found or "")
+    form = "/issues/new?template=erratum.yml" in config["parse"]["myst_substitutions"]["report_an_error"]
+    assert form is bool(found and "github" in found)
     if found and "github" in found:
         assert config["launch_buttons"]["binderhub_url"]
+
+
+def test_the_form_for_errata_asks_what_makes_a_report_quick_to_act_on():
+    form = yaml.safe_load((execute.ROOT / ".github" / "ISSUE_TEMPLATE" / "erratum.yml").read_text("utf8"))
+    fields = {field["id"]: field.get("validations", {}).get("required", False) for field in form["body"]}
+    assert {"version": True, "chapter": True, "equation": False, "wrong": True, "right": True}.items() <= fields.items()
+    assert "book/errata" in execute.pages()
 
 
 @pytest.mark.parametrize("chapter", execute.chapters())
