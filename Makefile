@@ -59,6 +59,7 @@ artifacts: $(VENV)/.stamp  ## rebuild the shipped artifacts from the images (DAT
 	$(PY) -m workbench.artifacts.cifar10_classes --data $(DATA) --source $(SOURCE)
 	$(PY) -m workbench.artifacts.cifar10_facts --data $(DATA) --source $(SOURCE)
 	$(PY) -m workbench.artifacts.stand_in_images --data $(DATA) --source $(SOURCE)
+	$(PY) -m workbench.artifacts.cifar10_nine
 
 # A run goes on where it was interrupted; --tail is the share of it in which the learning rate falls to 0.
 RUNS ?= runs
@@ -69,6 +70,7 @@ networks: $(VENV)/.stamp  ## train the shipped networks again: hours on two core
 	$(PY) -m workbench.nets.train_classifier --out $(RUNS)/classifier.pt --data $(DATA)
 	$(PY) -m workbench.artifacts.cifar10_classifier --checkpoint $(RUNS)/classifier.pt --data $(DATA) --source $(SOURCE)
 	$(PY) -m workbench.artifacts.stand_in_images --data $(DATA) --source $(SOURCE)
+	$(PY) -m workbench.artifacts.cifar10_nine
 
 serve:  ## show the built site at http://localhost:8000
 	@test -f _build/html/index.html || { echo "There is no site yet: run 'make book' first."; exit 1; }
