@@ -20,6 +20,7 @@ from workbench.metrics.frechet import (
     frechet_estimate,
 )
 from workbench.metrics.inception import inception_features
+from workbench.metrics.relative import relative_error
 
 __all__ = [
     "Estimate",
@@ -40,6 +41,7 @@ __all__ = [
     "inception_features",
     "mean_and_covariance_error",
     "paired_difference",
+    "relative_error",
     "seeds_needed",
     "sliced_wasserstein",
 ]
