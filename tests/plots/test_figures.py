@@ -244,6 +244,7 @@ def test_takes_tensors_as_they_are(dtype):
         (lambda: plots.field(lambda x: x[:, :1]), r"maps \(n, 2\) to \(n, 2\)"),
         (lambda: plots.heatmap(torch.zeros(3)), "two dimensions"),
         (lambda: plots.heatmap(torch.zeros(2, 2), log=True), "not positive"),
+        (lambda: plots.heatmap(torch.eye(2), limits=(1, 0)), "low < high"),
         (lambda: plots.bars({"a": 0.0}, log=True), "positive heights"),
         (lambda: plots.bars({"a": math.inf}), "infinity"),
         (lambda: plots.spectrum(torch.tensor([1.0, -1.0])), "none below 0"),
