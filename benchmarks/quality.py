@@ -52,7 +52,7 @@ def recommended(known: AccuracyTable, solver: S.Solver, budget: int) -> tuple[Wa
 
 
 def solver_rows(
-    bench: Bench, model: Model, known: AccuracyTable, asked: list[tuple[S.Solver, int]], images: int, converged: Way = CONVERGED
+    bench: Bench, model: Model, known: AccuracyTable, asked: list[tuple[S.Solver, int]], images: int, converged: Way
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """One row for each method and budget, and one for each two methods of one budget."""
     reference = bench.made(model, converged, min(bench.compared, images))[1]["first"]
@@ -85,7 +85,7 @@ def named(what: str, estimate: tuple[float, float]) -> dict[str, float]:
     return {what: estimate[0], f"{what}_standard_error": estimate[1]}
 
 
-def guidance_rows(bench: Bench, model: Model, scales: tuple[float, ...], images: int, way: Way = USUAL) -> list[dict[str, Any]]:
+def guidance_rows(bench: Bench, model: Model, scales: tuple[float, ...], images: int, way: Way) -> list[dict[str, Any]]:
     """One row for each scale."""
     rows = []
     for scale in scales:
@@ -94,14 +94,14 @@ def guidance_rows(bench: Bench, model: Model, scales: tuple[float, ...], images:
     return rows
 
 
-def training_rows(bench: Bench, states: dict[int, Model], images: int, way: Way = USUAL) -> list[dict[str, Any]]:
+def training_rows(bench: Bench, states: dict[int, Model], images: int, way: Way) -> list[dict[str, Any]]:
     """One row for each state, by the number of images it had seen."""
     made = {seen: bench.made(state, way, images) for seen, state in states.items()}
     return [{"seen": seen, **way.about, **facts, **bench.row(found["features"], None)} for seen, (facts, found) in made.items()]
 
 
 def network_rows(
-    bench: Bench, networks: dict[str, Model], laws: dict[str, Any], images: int, few: int, way: Way = USUAL
+    bench: Bench, networks: dict[str, Model], laws: dict[str, Any], images: int, few: int, way: Way
 ) -> list[dict[str, Any]]:
     """Two rows for each network, without and with classes (``few`` pictures), and one for each law."""
     rows = []
@@ -180,8 +180,8 @@ def main() -> None:
     about = {one: wb.artifacts.describe(one) for one in ("cifar10-classifier", name)}
     bench = Bench(judge, Kept(chosen.keep, classifier=about["cifar10-classifier"]["sha256"]), chosen.batch)
     known = AccuracyTable(wb.artifacts.load("solver-accuracy"))
-    asked = [(solver, budget) for budget in BUDGETS for solver in METHODS] + [(S.DDIM(), LONG), (S.Heun(), LONG)]
-    solvers, differences = solver_rows(bench, networks[name], known, asked, chosen.images)
+    asked = [(solver, budget) for budget in BUDGETS for solver in METHODS] + [(solver, LONG) for solver in METHODS[:2]]
+    solvers, differences = solver_rows(bench, networks[name], known, asked, chosen.images, CONVERGED)
     facts = {
         "network": about[name]["measured"].get("words", ""),
         "network_sha256": about[name]["sha256"],
@@ -191,9 +191,9 @@ def main() -> None:
         "reference": {**CONVERGED.about, "images": bench.compared},
         "solvers": solvers,
         "differences": differences,
-        "guidance": guidance_rows(bench, networks[name], SCALES, chosen.guided),
-        "training": training_rows(bench, states, chosen.images),
-        "networks": [*network_rows(bench, networks, laws, chosen.images, chosen.guided), held_out_row()],
+        "guidance": guidance_rows(bench, networks[name], SCALES, chosen.guided, USUAL),
+        "training": training_rows(bench, states, chosen.images, USUAL),
+        "networks": [*network_rows(bench, networks, laws, chosen.images, chosen.guided, USUAL), held_out_row()],
     }
     facts["costs"] = cost_rows(networks, laws, bench.made(networks[name], CONVERGED, bench.compared)[1]["first"][: chosen.batch])
     for what in TABLES:

@@ -1,5 +1,8 @@
 """The tables of quality at toy size: what is recorded is what a direct measurement says, and no row is made twice."""
 
+import json
+import sys
+
 import pytest
 import torch
 from tiny_training import awake
@@ -21,20 +24,20 @@ def rng(seed):
 
 
 def network(seed):
-    net = awake(UNet(3, 3, (16,), 1, classes=3, emb=16, side=32, generator=rng(seed)), seed, 0.3)
+    net = awake(UNet(3, 3, (16,), 1, classes=10, emb=16, side=32, generator=rng(seed)), seed, 0.3)
     return Model(wb.EDMDenoiser(net.requires_grad_(False).eval(), 0.5), f"network {seed}")
 
 
 @pytest.fixture(scope="module")
 def judge():
-    classifier = Classifier((4, 6), 3, generator=rng(0)).requires_grad_(False).eval()
+    classifier = Classifier((4, 6), 10, generator=rng(0)).requires_grad_(False).eval()
     reference = FeatureStatistics.of(classifier.features(torch.randn(40, *SHAPE, generator=rng(1)).clamp(-1, 1)))
     return Judge(classifier, reference)
 
 
 @pytest.fixture
 def bench(judge, tmp_path):
-    return Bench(judge, Kept(tmp_path, classifier="toy"), batch=8, compared=4, classes=3)
+    return Bench(judge, Kept(tmp_path, classifier="toy"), batch=8, compared=4, classes=10)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +86,7 @@ def test_what_is_kept_is_not_made_again(bench, monkeypatch):
 def test_guidance_asks_for_every_class_and_pays_twice(bench, judge):
     model, way = network(4), Way(wb.solvers.DDIM(), "karras", 3)
     rows = quality.guidance_rows(bench, model, (1.0, 2.0), IMAGES, way)
-    labels, start = torch.arange(IMAGES) % 3, noise(VE, SHAPE, IMAGES)
+    labels, start = torch.arange(IMAGES) % 10, noise(VE, SHAPE, IMAGES)
     asked = {1.0: model.denoiser.given(labels), 2.0: wb.Guided(model.denoiser.given(labels), model.denoiser, 2.0)}
     for row, (scale, guided) in zip(rows, asked.items(), strict=True):
         x = wb.solve(guided, start, way.times(), way.solver).x
@@ -117,3 +120,38 @@ def test_states_networks_laws_and_what_they_cost(bench, monkeypatch):
 def test_held_out_images_are_the_floor():
     row = quality.held_out_row()
     assert 0 < row["frechet"] < row["plain"] < 0.02 and row["accuracy"] > 0.85
+
+
+def test_the_command_line(judge, monkeypatch, tmp_path):
+    law = wb.gaussian.GaussianDenoiser(torch.zeros(SHAPE), 0.25, VE)
+    model = network(7)
+    toys = {"cifar10-denoiser": model}, {16: network(8), 320000: model}, {"a Gaussian": (law, False, "one")}
+    small = {"METHODS": (wb.solvers.DDIM(), wb.solvers.UniPC()), "BUDGETS": (5,), "LONG": 6, "SCALES": (1.0, 2.0)}
+    small |= {"USUAL": Way(wb.solvers.DDIM(), "karras", 2), "CONVERGED": Way(wb.solvers.DDIM(), "karras", 8)}
+    for name, value in small.items():
+        monkeypatch.setattr(quality, name, value)
+    monkeypatch.setattr(quality, "shipped", lambda: toys)
+    monkeypatch.setattr(Judge, "shipped", classmethod(lambda cls: judge))
+    got = {}
+    monkeypatch.setattr(quality, "publish_record", lambda name, facts, **more: got.update(name=name, facts=facts, **more))
+    words = f"--images 16 --guided 12 --batch 8 --keep {tmp_path / 'rows'} --json {tmp_path / 'out.json'} --artifact"
+    monkeypatch.setattr(sys, "argv", ["quality", *words.split()])
+    quality.main()
+    facts = json.loads((tmp_path / "out.json").read_text())
+    assert got["name"] == "quality" and got["command"] == "python -m benchmarks.quality --images 16 --guided 12 --artifact"
+    assert {name: len(facts[name]) for name in quality.TABLES} == {
+        "solvers": 4, "differences": 2, "guidance": 2, "training": 2, "networks": 4, "costs": 2
+    }  # fmt: skip
+    assert facts["guidance"][0]["accuracy"] == facts["networks"][1]["accuracy"], "one row for both tables"
+    assert facts["training"][1]["frechet"] == facts["networks"][0]["frechet"]
+    monkeypatch.setattr(Bench, "_make", lambda *_: pytest.fail("made again"))
+    quality.main()
+    assert got["facts"]["solvers"] == facts["solvers"]
+
+
+def test_too_few_pictures_are_refused(judge, monkeypatch, capsys):
+    monkeypatch.setattr(Judge, "shipped", classmethod(lambda cls: judge))
+    monkeypatch.setattr(sys, "argv", ["quality", "--images", "8"])
+    with pytest.raises(SystemExit):
+        quality.main()
+    assert "twice as many pictures" in capsys.readouterr().err

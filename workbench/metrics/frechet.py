@@ -30,7 +30,7 @@ class FeatureStatistics:
     count: int
 
     @classmethod
-    def of(cls, features: Float[Tensor, "n f"] | Iterable[Float[Tensor, "n f"]]) -> "FeatureStatistics":
+    def of(cls, features: Float[Tensor, "n f"] | Iterable[Float[Tensor, "_ f"]]) -> "FeatureStatistics":
         """Of one tensor of features, or of batches of them that need not fit in memory together.
 
         Raises:
