@@ -79,7 +79,7 @@ class Bench:
             scale: None asks for no class, 1 for a class, another number for a class with guidance.
         """
         key = {"network": model.sha256, **way.about, "images": images, "scale": scale, "seed": SEED}
-        return self.kept.row(key, lambda: self._make(model.denoiser.on(VE), way, images, scale))
+        return self.kept.row(key, lambda: self._make(model.denoiser, way, images, scale))
 
     def drawn(self, law: Any, images: int, sha256: str) -> Row:
         """The same of pictures drawn from a law."""
@@ -98,8 +98,8 @@ class Bench:
         start, labels, times = noise(VE, self.shape, images), self.labels(images), way.times()
         parts, evaluations = [], 0
         for rows in torch.arange(images).split(self.batch):
-            asked = model if scale is None else model.given(labels[rows])
-            asked = asked if scale in (None, 1) else wb.Guided(asked, model, float(scale))
+            asked = (model if scale is None else model.given(labels[rows])).on(VE)
+            asked = asked if scale in (None, 1) else wb.Guided(asked, model.on(VE), float(scale))
             x, evaluations = run(asked, start[rows], times, way.solver, self.batch)
             parts.append(x)
         return self._judged(torch.cat(parts), evaluations * (1 if scale in (None, 1) else 2))

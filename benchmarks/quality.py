@@ -86,11 +86,14 @@ def named(what: str, estimate: tuple[float, float]) -> dict[str, float]:
 
 
 def guidance_rows(bench: Bench, model: Model, scales: tuple[float, ...], images: int, way: Way) -> list[dict[str, Any]]:
-    """One row for each scale."""
-    rows = []
+    """One row for each scale, with the paired difference of its distance to that of the first."""
+    rows, labels, first = [], bench.labels(images), None
     for scale in scales:
         facts, tensors = bench.made(model, way, images, scale)
-        rows.append({"scale": scale, **way.about, **facts, **bench.row(tensors["features"], bench.labels(images))})
+        features = tensors["features"]
+        first = features if first is None else first
+        more = named("above_first", wb.metrics.frechet_difference(features, first, bench.judge.reference))
+        rows.append({"scale": scale, **way.about, **facts, **bench.row(features, labels), **more})
     return rows
 
 
@@ -110,7 +113,7 @@ def network_rows(
             facts, found = bench.made(model, way, count, scale)
             labels = None if scale is None else bench.labels(count)
             rows.append({"name": name, "classes": scale is not None, **way.about, **facts, **bench.row(found["features"], labels)})
-    for name, (law, told, sha256) in laws.items():
+    for name, (law, told, sha256, _) in laws.items():
         labels = bench.labels(images) if told else None
         facts, found = bench.drawn(law.given(labels) if told else law, images, sha256)
         rows.append({"name": name, "classes": told, **facts, **bench.row(found["features"], labels)})
@@ -132,30 +135,30 @@ def cost_rows(networks: dict[str, Model], laws: dict[str, Any], first: Tensor) -
     The ratio is to the first law, asked in the same run.  A law with classes is asked for all of them together.
     """
     rows, x = [], 2.0 * first
-    asked = {name: (law, None) for name, (law, *_) in laws.items()}
-    asked |= {name: (model.denoiser.on(VE), wb.artifacts.describe(name)) for name, model in networks.items()}
+    asked = {name: (law, {"bytes": size}) for name, (law, _, _, size) in laws.items()}
+    for name, model in networks.items():
+        entry = wb.artifacts.describe(name)
+        said = {key: entry["measured"][key] for key in ("parameters", "sigma", "error", "gaussian_error")}
+        asked[name] = model.denoiser.on(VE), {"bytes": entry["bytes"], **said}
     with torch.no_grad():
-        for name, (model, entry) in asked.items():
+        for name, (model, said) in asked.items():
             spent = 1000 * seconds(lambda model=model: model.data(x, 2.0), repeats=5) / len(x)
-            rows.append({"name": name, "milliseconds": spent, "ratio": spent / (rows[0]["milliseconds"] if rows else spent)})
-            if entry is not None:
-                measured = entry["measured"]
-                rows[-1] |= {"bytes": entry["bytes"], "parameters": measured["parameters"]}
-                rows[-1] |= {key: measured[key] for key in ("sigma", "error", "gaussian_error")}
+            ratio = spent / (rows[0]["milliseconds"] if rows else spent)
+            rows.append({"name": name, "milliseconds": spent, "ratio": ratio, **said})
     return rows
 
 
 def shipped() -> tuple[dict[str, Model], dict[int, Model], dict[str, Any]]:
-    """The networks at hand by name, the states of the first by images seen, and the laws with whether they know classes and a hash."""
+    """The networks at hand by name, the states of the first by images seen, and the laws: whether they know classes, hash, bytes."""
     about = {name: wb.artifacts.describe(name) for name in wb.artifacts.available()}
     networks = {n: Model(wb.artifacts.load(n), entry["sha256"]) for n, entry in about.items() if entry["kind"] == "denoiser"}
-    shas = {name: about[name]["sha256"] for name in ("cifar10-denoiser-history", "cifar10-moments", "cifar10-classes")}
-    history = wb.artifacts.load("cifar10-denoiser-history")
-    states = {seen: Model(state, f"{shas['cifar10-denoiser-history']} after {seen}") for seen, state in history.items()}
+    past = "cifar10-denoiser-history"
+    states = {seen: Model(state, f"{about[past]['sha256']} after {seen}") for seen, state in wb.artifacts.load(past).items()}
     states[about["cifar10-denoiser"]["measured"]["images"]] = networks["cifar10-denoiser"]
+    one, ten = about["cifar10-moments"], about["cifar10-classes"]
     laws = {
-        "Gaussian law": (wb.characters.cifar10(VE), False, shas["cifar10-moments"]),
-        "ten Gaussians": (wb.characters.classes(VE), True, shas["cifar10-moments"] + shas["cifar10-classes"]),
+        "Gaussian law": (wb.characters.cifar10(VE), False, one["sha256"], one["bytes"]),
+        "ten Gaussians": (wb.characters.classes(VE), True, one["sha256"] + ten["sha256"], one["bytes"] + ten["bytes"]),
     }
     return networks, states, laws
 

@@ -92,6 +92,8 @@ def test_guidance_asks_for_every_class_and_pays_twice(bench, judge):
         x = wb.solve(guided, start, way.times(), way.solver).x
         right = (judge.classifier(x.clamp(-1, 1)).argmax(1) == labels).double().mean()
         assert (row["scale"], row["evaluations"]) == (scale, 3 * int(scale))
+        apart = (row["above_first"], row["frechet"] - rows[0]["frechet"])
+        assert apart[0] == pytest.approx(apart[1], abs=1e-9)
         assert row["accuracy"] == pytest.approx(float(right), abs=1 / IMAGES)  # one picture may lie on the border of two classes
 
 
@@ -101,7 +103,7 @@ def test_states_networks_laws_and_what_they_cost(bench, monkeypatch):
     rows = quality.training_rows(bench, states, IMAGES, way)
     assert [row["seen"] for row in rows] == [16, 64] and rows[0]["frechet"] != rows[1]["frechet"]
     law = wb.gaussian.GaussianDenoiser(torch.zeros(SHAPE), 0.25, VE)
-    laws = {"a Gaussian": (law, False, "one")}
+    laws = {"a Gaussian": (law, False, "one", 9)}
     found = quality.network_rows(bench, {"mine": states[64]}, laws, IMAGES, 12, way)
     assert [(row["name"], row["classes"], row["images"]) for row in found] == [
         ("mine", False, 16),
@@ -114,7 +116,7 @@ def test_states_networks_laws_and_what_they_cost(bench, monkeypatch):
     monkeypatch.setattr(quality, "seconds", lambda run, repeats: run() is None or 0.5)
     costs = quality.cost_rows({"mine": states[64]}, laws, torch.zeros(2, *SHAPE))
     assert [(row["name"], row["ratio"]) for row in costs] == [("a Gaussian", 1.0), ("mine", 1.0)]
-    assert costs[1]["milliseconds"] == 250 and costs[1]["parameters"] == 7 and "bytes" not in costs[0]
+    assert costs[1]["milliseconds"] == 250 and costs[1]["parameters"] == 7 and [row["bytes"] for row in costs] == [9, 5]
 
 
 def test_held_out_images_are_the_floor():
@@ -125,7 +127,7 @@ def test_held_out_images_are_the_floor():
 def test_the_command_line(judge, monkeypatch, tmp_path):
     law = wb.gaussian.GaussianDenoiser(torch.zeros(SHAPE), 0.25, VE)
     model = network(7)
-    toys = {"cifar10-denoiser": model}, {16: network(8), 320000: model}, {"a Gaussian": (law, False, "one")}
+    toys = {"cifar10-denoiser": model}, {16: network(8), 320000: model}, {"a Gaussian": (law, False, "one", 9)}
     small = {"METHODS": (wb.solvers.DDIM(), wb.solvers.UniPC()), "BUDGETS": (5,), "LONG": 6, "SCALES": (1.0, 2.0)}
     small |= {"USUAL": Way(wb.solvers.DDIM(), "karras", 2), "CONVERGED": Way(wb.solvers.DDIM(), "karras", 8)}
     for name, value in small.items():
