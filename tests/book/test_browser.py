@@ -24,18 +24,22 @@ CUT_OFF = """[...document.querySelectorAll('.bd-article img, .bd-article figure,
 def opened(request, browser, address):
     """A page, opened once for the tests that only look at it."""
     visit = Visit(browser, address, request.param)
+    visit.path = request.param
     yield visit
     visit.close()
 
 
-def test_asks_nobody_complains_about_nothing_and_is_light(opened):
+def test_asks_nobody_complains_about_nothing_and_is_light(opened, record_property):
+    kilobytes = {"html": (SITE / opened.path).stat().st_size // 1000, "weight": opened.weight // 1000}
+    counts = {"requests": opened.requests, "foreign": len(opened.foreign), "errors": len(opened.complaints)}
+    record_property("page", {"page": opened.path, **kilobytes, **counts})
     assert not opened.foreign
     assert not opened.complaints
     assert opened.weight <= 6 * 2**20
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_accessible(opened, scheme):
+def test_accessible(opened, scheme, record_property):
     page = opened.page
     page.emulate_media(color_scheme=scheme)
     page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
@@ -45,11 +49,13 @@ def test_accessible(opened, scheme):
         page.add_script_tag(path=str(AXE))
     options = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'], resultTypes: ['violations']}"
     found = page.evaluate(f"axe.run(document, {options}).then(r => r.violations)")
+    grave = [v for v in found if v["impact"] in {"serious", "critical"}]
     serious = [
         (v["id"], [node["html"][:150] + " " + node.get("failureSummary", "")[:200] for node in v["nodes"]][:3])
-        for v in found
-        if v["impact"] in {"serious", "critical"} and v["id"] not in THEME
+        for v in grave
+        if v["id"] not in THEME
     ]
+    record_property("page", {"page": opened.path, "axe": len(serious), "theme": len(grave) - len(serious)})
     assert not serious
 
 
@@ -72,9 +78,11 @@ def test_mathematics_is_typeset(page, visit):
 
 
 @pytest.mark.parametrize("page", CHAPTERS)
-def test_sliders_move_by_mouse_and_keyboard(page, visit):
+def test_sliders_move_by_mouse_and_keyboard(page, visit, record_property):
     seen = visit(page)
     players = seen.page.locator(".wb-player")
+    sliders = [int(s.get_attribute("max")) for s in players.locator("input[type=range]").all()]
+    moved = 0
     for k in range(players.count()):
         player = players.nth(k)
         picture = player.locator("img").first
@@ -90,6 +98,8 @@ def test_sliders_move_by_mouse_and_keyboard(page, visit):
             seen.page.mouse.click(box["x"] + 2, box["y"] + box["height"] / 2)
             assert picture.get_attribute("alt") == before[1], "the mouse did not bring the first picture back"
             assert picture.get_attribute("src") == before[0]
+            moved += 1
+    record_property("page", {"page": page, "sliders": sum(largest > 0 for largest in sliders), "moved": moved})
 
 
 @pytest.mark.parametrize("page", CHAPTERS)
