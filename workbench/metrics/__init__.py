@@ -16,6 +16,7 @@ from workbench.metrics.frechet import (
     FeatureStatistics,
     FrechetEstimate,
     frechet_bias,
+    frechet_difference,
     frechet_distance,
     frechet_estimate,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "extrapolated_frechet",
     "fitted_order",
     "frechet_bias",
+    "frechet_difference",
     "frechet_distance",
     "frechet_estimate",
     "inception_features",
