@@ -7,14 +7,18 @@
 
 Everything else is shared.  For each seed all four see the same pictures and the same noise at the same levels, in the same order, and
 start from the same draws of weights (two of them have three more input channels).  The error is that of the averaged weights on test
-pictures, mean square for each entry, with the same noise for all.  About ten minutes of one core; ``--steps 20000 --widths 64,128,192
---blocks 2`` is the same question at the size of the network of the book.
+pictures, mean square for each entry, with the same noise for all.  Then every network draws pictures, all from the same noise, and
+their Frechet distance to the training images is taken on the features of our classifier (never to be confused with FID), beside those
+of the Gaussian law's own pictures from that noise and of the test pictures.  About fifteen minutes of one core; ``--steps 20000
+--widths 64,128,192 --blocks 2`` is the same question at the size of the network of the book.
 """
 
+import itertools
 import shlex
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,17 +27,21 @@ from torch import Tensor
 
 import workbench as wb
 from benchmarks.record import parser, publish_record, record, table
+from benchmarks.teleport import features_distance, noise, run
 from workbench.artifacts.command_line import integers
 from workbench.gaussian import GaussianDenoiser, GaussianPreconditioned
 from workbench.nets import UNet
-from workbench.nets.training.averaging import Average
 from workbench.nets.training.batches import Batches
 from workbench.nets.training.levels import LogNormal
 from workbench.nets.training.objective import Denoising
+from workbench.nets.training.rates import Constant
+from workbench.nets.training.settings import Settings
+from workbench.nets.training.trainer import Trainer
 
 SIGMAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 LEVELS = LogNormal(-0.7, 1.1)
 VARIANTS = ["edm", "edm, shown", "gaussian", "gaussian, shown"]
+SAMPLER, SAMPLER_STEPS = wb.solvers.UniPC(), 10
 
 
 @dataclass(frozen=True)
@@ -76,55 +84,54 @@ def errors(model: wb.Denoiser, clean: Tensor, sigmas: tuple[float, ...]) -> list
     return [float(f"{error:.5g}") for error in found.tolist()]
 
 
-def train(wrap, net: UNet, batches: Batches, checkpoints: tuple[int, ...], rate: float, measure) -> list[list[float]]:
-    """Train with Adam; what ``measure`` says of the averaged weights at each checkpoint."""
-    model, objective = wrap(net), Denoising(LEVELS)
-    average = Average(net, halflife=1e9, ramp=0.1)
-    optimizer = torch.optim.Adam(net.parameters(), lr=rate, betas=(0.9, 0.99))
-    found = []
-    for step in range(checkpoints[-1]):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / 50)
-        images, _, draws = batches.at(step)
-        loss = objective.losses(model, images, draws)[0].mean()
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        average.update(net, batches.batch, (step + 1) * batches.batch)
-        if step + 1 in checkpoints:
-            found.append(measure(wrap(average.net)))
-    return found
+def train(
+    model: wb.Denoiser, batches: Batches, checkpoints: tuple[int, ...], rate: float, measure: Callable[[wb.Denoiser], list[float]]
+) -> tuple[list[list[float]], wb.Denoiser]:
+    """Run the package's own loop; what ``measure`` says of the averaged weights at each checkpoint, and the model they make."""
+    settings = Settings(checkpoints[-1], batches.batch, rate, Constant(warmup=50), halflife=1e9, seed=batches.seed)
+    trainer = Trainer(model, batches, Denoising(LEVELS), settings)
+    found = [measure(trainer.averaged) for step in trainer.run() if step.number in checkpoints]
+    return found, trainer.averaged
+
+
+def drawn(model: wb.Denoiser, start: Tensor) -> Tensor:
+    """The pictures of ``model`` from the noise ``start``: ten evaluations each."""
+    return run(model, start, wb.grids.karras(model.schedule, SAMPLER_STEPS, stop=0.0), SAMPLER, batch=64)[0]
 
 
 def compare(train_images: Tensor, test_images: Tensor, law: GaussianDenoiser, settings: dict[str, Any]) -> dict[str, Any]:
-    """All variants with all seeds: errors[variant][seed][checkpoint][sigma], beside those of the two laws alone."""
-    clean = wb.data.cifar.to_floats(test_images)
+    """All variants with all seeds: errors[variant][seed][checkpoint][sigma] and quality[variant][seed], beside those of the laws alone.
+
+    A quality is a Frechet distance and its standard error; there is none where the settings ask for too few samples for one.
+    """
+    clean = wb.data.cifar.to_floats(test_images[: settings["test_images"]])
     sigmas, checkpoints = settings["sigmas"], settings["checkpoints"]
-    made, out, sizes = {name: wrap for name, wrap in variants(law).items() if name in settings["variants"]}, {}, {}
-    labels = torch.zeros(len(train_images), dtype=torch.int64)
-    for name, wrap in made.items():
-        out[name] = []
-        for seed in settings["seeds"]:
-            start = time.process_time()
-            shown = 6 if name.endswith("shown") else 3
-            net = network(shown, settings["widths"], settings["blocks"], clean.shape[-1], seed)
-            batches = Batches(train_images, labels, settings["batch"], seed=seed)
-            measure = lambda model: errors(model, clean, sigmas)  # noqa: E731
-            out[name].append(train(wrap, net, batches, checkpoints, settings["rate"], measure))
-            sizes[name] = sum(p.numel() for p in net.parameters())
-            print(
-                f"{name}, seed {seed}: {time.process_time() - start:.0f} CPU seconds",
-                out[name][-1][-1],
-                file=sys.stderr,
-                flush=True,
-            )
+    made = {name: wrap for name, wrap in variants(law).items() if name in settings["variants"]}
+    out, quality, sizes = {name: [] for name in made}, {}, {}
+    distance = features_distance(settings["samples"])
+    start = noise(law.schedule, tuple(clean.shape[1:]), settings["samples"]) if distance else None
+    for (name, wrap), seed in itertools.product(made.items(), settings["seeds"]):
+        began = time.process_time()
+        shown = 6 if name.endswith("shown") else 3
+        net = network(shown, settings["widths"], settings["blocks"], clean.shape[-1], seed)
+        batches = Batches(train_images, None, settings["batch"], seed=seed)
+        found, model = train(wrap(net), batches, checkpoints, settings["rate"], lambda model: errors(model, clean, sigmas))
+        out[name].append(found)
+        if distance is not None:
+            quality.setdefault(name, []).append(distance(drawn(model, start)))
+        sizes[name] = sum(p.numel() for p in net.parameters())
+        spent = time.process_time() - began
+        print(f"{name}, seed {seed}: {spent:.0f} CPU seconds", found[-1], quality.get(name), file=sys.stderr, flush=True)
+    if distance is not None:
+        quality["law alone"] = [distance(law.flow(start, law.schedule.t_first, 0.0))]
+        quality["test pictures"] = [distance(wb.data.cifar.to_floats(test_images[: len(start)]))]
     isotropic = wb.EDMDenoiser(lambda x, times: 0 * x, GaussianPreconditioned(abs, law).spread, law.schedule)
     return {
         **settings,
-        "test_images": len(clean),
+        "sampler": f"{SAMPLER_STEPS} steps of {type(SAMPLER).__name__} on the Karras grid",
         "parameters": sizes,
         "errors": out,
+        "quality": quality,
         "gaussian": errors(law, clean, sigmas),
         "isotropic": errors(isotropic, clean, sigmas),
         "scale": {name: [float(wrap(abs).scale(s)) for s in sigmas] for name, wrap in made.items()},
@@ -132,13 +139,14 @@ def compare(train_images: Tensor, test_images: Tensor, law: GaussianDenoiser, se
 
 
 def rows(facts: dict[str, Any]) -> list[dict[str, Any]]:
-    """The last checkpoint: mean over seeds of the error, in units of the Gaussian law's own, with its standard deviation."""
+    """At the last checkpoint, mean over seeds ± standard deviation: errors in units of the Gaussian law's own, and the Frechet distance."""
     floor, out = torch.tensor(facts["gaussian"]), []
     for name, found in facts["errors"].items():
-        last = torch.tensor(found)[:, -1] / floor
-        spread = last.std(0) if len(last) > 1 else torch.zeros_like(last[0])
-        cells = [f"{m:.3f}±{s:.3f}" for m, s in zip(last.mean(0).tolist(), spread.tolist(), strict=True)]
-        out.append({"variant": name, **dict(zip((f"sigma {s:g}" for s in facts["sigmas"]), cells, strict=True))})
+        columns = dict(zip((f"sigma {s:g}" for s in facts["sigmas"]), (torch.tensor(found)[:, -1] / floor).T, strict=True))
+        if name in facts["quality"]:
+            columns["frechet"] = torch.tensor(facts["quality"][name])[:, 0]
+        spreads = {key: values.std() if len(values) > 1 else 0.0 for key, values in columns.items()}
+        out.append({"variant": name, **{key: f"{values.mean():.3f}±{spreads[key]:.3f}" for key, values in columns.items()}})
     return out
 
 
@@ -165,6 +173,7 @@ def main() -> None:
     options.add_argument("--blocks", type=int, default=1)
     options.add_argument("--rate", type=float, default=2e-3, help="learning rate, reached after 50 steps")
     options.add_argument("--test-images", type=int, default=256)
+    options.add_argument("--samples", type=int, default=640, help="pictures that each network draws; 0 draws none")
     options.add_argument(
         "--artifact", nargs="?", const="preconditioning", metavar="NAME", help="also publish the numbers with the package"
     )
@@ -174,10 +183,13 @@ def main() -> None:
     settings = {
         "variants": chosen.variants, "seeds": list(range(chosen.seeds)), "checkpoints": checkpoints, "sigmas": SIGMAS, "widths": chosen.widths,
         "blocks": chosen.blocks, "batch": chosen.batch, "rate": chosen.rate, "levels": [LEVELS.mean, LEVELS.std],
+        "test_images": chosen.test_images, "samples": chosen.samples,
     }  # fmt: skip
     images = [wb.data.cifar10(split, chosen.data).images for split in ("train", "test")]
-    facts = compare(images[0], images[1][: chosen.test_images], wb.characters.cifar10(wb.schedules.VE()), settings)
+    facts = compare(*images, wb.characters.cifar10(wb.schedules.VE()), settings)
     print(table(rows(facts)))
+    for name in ("law alone", "test pictures"):
+        print(f"Frechet distance of the {name}:", *(f"{value:.3f}" for value, _ in facts["quality"].get(name, [])))
     record("preconditioning", facts, chosen.json, seed=0)
     if chosen.artifact:
         publish_record(chosen.artifact, facts, source=chosen.source, command=command(options, chosen), seed=0)

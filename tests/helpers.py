@@ -4,6 +4,7 @@ Nothing here calls the conversions or the schedules' own formulas: all four face
 """
 
 import dataclasses
+import functools
 import math
 
 import mpmath
@@ -49,6 +50,7 @@ def linear_table(levels: int = 1000) -> np.ndarray:
     return np.cumprod(1 - np.linspace(1e-4, 0.02, levels))
 
 
+@functools.cache
 def mp_levels(schedule, t) -> tuple[mpmath.mpf, mpmath.mpf]:
     """alpha and sigma from the textbook definition of each schedule, in 50 digits."""
     with mpmath.workdps(50):
@@ -72,11 +74,13 @@ def mp_levels(schedule, t) -> tuple[mpmath.mpf, mpmath.mpf]:
         return alpha, mpmath.sqrt(1 - alpha**2)
 
 
+@functools.cache
 def levels(schedule, t) -> tuple[float, float]:
     """The same as floats."""
     return tuple(float(value) for value in mp_levels(schedule, t))
 
 
+@functools.cache
 def lam(schedule, t) -> float:
     """Half the log signal-to-noise ratio, as a float."""
     alpha, sigma = mp_levels(schedule, t)
@@ -96,33 +100,35 @@ class Mixture(Denoiser):
     def __init__(self, schedule, law=T1, predicts: str = "data") -> None:
         self.schedule, self.law, self.predicts, self.known = schedule, law, predicts, {}
 
-    def levels(self, t):
-        """alpha, sigma and their derivatives, remembered for float times."""
-        if isinstance(t, torch.Tensor) or t not in self.known:
-            s = self.schedule
-            found = s.alpha(t), s.sigma(t), s.d_alpha(t), s.d_sigma(t)
+    def table(self, x, t):
+        """All that one time has to say, computed in float64 and remembered for float times."""
+        if isinstance(t, torch.Tensor) or (t, x.dtype) not in self.known:
+            s, shape = self.schedule, (-1, *[1] * x.ndim) if isinstance(t, torch.Tensor) and t.ndim else (1,)
+            exact = (torch.as_tensor(part, dtype=torch.float64) for part in (s.alpha(t), s.sigma(t), s.d_alpha(t), s.d_sigma(t)))
+            alpha, sigma, up, rise = (part.reshape(shape) for part in exact)
+            weights, means, stds = (torch.tensor(part, dtype=torch.float64) for part in self.law)
+            variance = alpha**2 * stds**2 + sigma**2
+            by_component = alpha * means, weights.log() - 0.5 * variance.log(), 1 / variance, means, alpha * stds**2 / variance
+            scalars = (part[..., 0] for part in (alpha, sigma, up, rise))
+            found = tuple(part.to(x.dtype) for part in (*by_component, *scalars))
             if isinstance(t, torch.Tensor):
                 return found
-            self.known[t] = found
-        return self.known[t]
+            self.known[t, x.dtype] = found
+        return self.known[t, x.dtype]
 
     def answer(self, target: str, x, t):
         """One face, from alpha, sigma and their derivatives alone."""
-        shape = (-1, *[1] * (x.ndim - 1)) if isinstance(t, torch.Tensor) and t.ndim else ()
-        get = lambda value: torch.as_tensor(value, dtype=x.dtype).reshape(shape)  # noqa: E731
-        alpha, sigma, up, rise = (get(part) for part in self.levels(t))
-        weights, means, stds = (torch.tensor(part, dtype=x.dtype) for part in self.law)
-        alpha, sigma = alpha[..., None], sigma[..., None]
-        variance = alpha**2 * stds**2 + sigma**2
-        off = x[..., None] - alpha * means
-        chance = torch.softmax(weights.log() - 0.5 * variance.log() - 0.5 * off**2 / variance, dim=-1)
-        data = (chance * (means + alpha * stds**2 / variance * off)).sum(-1)
-        noise = (chance * sigma / variance * off).sum(-1)
-        alpha, sigma = alpha[..., 0], sigma[..., 0]
+        centers, log_weights, precision, means, gain, alpha, sigma, up, rise = self.table(x, t)
+        off = x[..., None] - centers
+        pull = precision * off
+        chance = torch.softmax(log_weights - 0.5 * pull * off, dim=-1)
+        if target == "score":
+            return -(chance * pull).sum(-1)
+        data = (chance * (means + gain * off)).sum(-1) if target != "noise" else None
+        noise = sigma * (chance * pull).sum(-1) if target != "data" else None
         return {
             "data": lambda: data,
             "noise": lambda: noise,
-            "score": lambda: -(chance / variance * off).sum(-1),
             "velocity": lambda: up * data + rise * noise,
             "v": lambda: alpha * noise - sigma * data,
         }[target]()

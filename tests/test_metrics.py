@@ -164,7 +164,7 @@ def test_explained_variance_is_not_mean_subtracted():
     assert metrics.explained_variance(a, torch.full_like(a, 4.0)) == pytest.approx(1 - 2 / 34)
     with pytest.raises(ValueError, match="zero everywhere"):
         metrics.explained_variance(0 * a, a)
-    with pytest.raises((ValueError, TypeError), match=r"need the same|Type-check"):
+    with pytest.raises((ValueError, TypeError), match=r"need the same|violates type hint"):
         metrics.explained_variance(a, a[:1])
 
 
@@ -175,7 +175,7 @@ def test_moment_errors():
     assert exact == pytest.approx((0, 0), abs=1e-15)
     moved = metrics.mean_and_covariance_error(x + torch.tensor([3.0, 4.0]), torch.zeros(2), covariance + 2.0)
     assert moved == pytest.approx((5, 4), abs=1e-12)
-    with pytest.raises((ValueError, TypeError), match=r"do not fit|Type-check"):
+    with pytest.raises((ValueError, TypeError), match=r"do not fit|violates type hint"):
         metrics.mean_and_covariance_error(x, torch.zeros(3), covariance)
 
 
@@ -187,3 +187,13 @@ def test_nan_is_refused(name):
     extra = {"generator": rng()} if name == "sliced_wasserstein" else {}
     with pytest.raises(ValueError, match="NaN or infinite"):
         getattr(metrics, name)(x + 1, bad, **extra)
+
+
+def test_relative_error_is_in_standard_deviations_of_the_exact_pictures():
+    exact = torch.tensor([[-1.0, 1.0], [3.0, 5.0]])
+    assert metrics.relative_error(exact, exact) == 0
+    assert metrics.relative_error(torch.full_like(exact, 2.0), exact) == pytest.approx(1)
+    assert metrics.relative_error(exact + 1, exact) == pytest.approx(1 / math.sqrt(5))
+    assert metrics.relative_error(exact.half(), exact.double()) == 0
+    with pytest.raises(ValueError, match="all one gray"):
+        metrics.relative_error(exact, torch.ones_like(exact))

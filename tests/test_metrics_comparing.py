@@ -62,7 +62,7 @@ def test_what_is_refused():
         metrics.confidence_interval(x, 1.0)
     with pytest.raises(ValueError, match="generator"):
         metrics.confidence_interval(x, resamples=100)
-    with pytest.raises((ValueError, TypeError), match=r"as many of each|Type-check"):
+    with pytest.raises((ValueError, TypeError), match=r"as many of each|violates type hint"):
         metrics.paired_difference(x, x[:2])
     with pytest.raises(ValueError, match="effect"):
         metrics.seeds_needed(0.0, 1.0)

@@ -32,7 +32,7 @@ def test_price_counts_evaluations_bits_and_parameters(capsys):
 )
 def test_refusals(pictures, exact, counts, message):
     # shapes that differ are caught by the annotations first, where these are enforced
-    with pytest.raises(Exception, match=f"{message}|Type-check"):
+    with pytest.raises(Exception, match=f"{message}|violates type hint"):
         wb.scoreboard("x", pictures, exact, **counts)
 
 

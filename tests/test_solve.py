@@ -25,14 +25,17 @@ def start(schedule, t: float, batch: int = 4, dtype=torch.float64) -> torch.Tens
     return schedule.prior((batch, 2, 3), t, generator=torch.Generator().manual_seed(1), dtype=dtype)
 
 
-@every
+@pytest.mark.parametrize("schedule", [VP(), Rectified()], ids=name)
 @every_solver
 def test_a_sample_does_not_depend_on_its_batch(solver, schedule) -> None:
+    """What could couple samples is a method's step and its draws, which see a schedule only through the floats of a plan: one schedule
+    with a finite start and one with a singular start (where ``solve`` takes the first step) are enough."""
     grid = wb.grids.log_snr(schedule, 5, stop=0.0)
     x, model = start(schedule, grid[0].item()), Mixture(schedule)
     together = wb.solve(model, x, grid, solver, generator=generators(4)).x
-    alone = [wb.solve(model, x[i : i + 1], grid, solver, generator=generators(4)[i : i + 1]).x for i in range(4)]
-    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-12, atol=1e-13)
+    for i in (0, 2):
+        alone = wb.solve(model, x[i : i + 1], grid, solver, generator=generators(4)[i : i + 1]).x
+        torch.testing.assert_close(together[i : i + 1], alone, rtol=1e-12, atol=1e-13)
 
 
 @every_solver
@@ -186,8 +189,8 @@ def test_the_model_is_not_called_before_the_checks() -> None:
         (TypeError, r"class DDIM; pass an instance: DDIM\(\)|solver", {"solver": solvers.DDIM}),
         (TypeError, r"wb\.solvers\.ALL|solver", {"solver": "ddim"}),
         (ValueError, r"x\[None\]", {"x": torch.ones(3)}),
-        (TypeError, "floating-point|parameter 'x'", {"x": torch.ones(2, 2, dtype=torch.int64)}),
-        (TypeError, "floating-point|parameter 'x'", {"x": [[1.0, 2.0]]}),
+        (TypeError, "floating-point|parameter x=", {"x": torch.ones(2, 2, dtype=torch.int64)}),
+        (TypeError, "floating-point|parameter x=", {"x": [[1.0, 2.0]]}),
     ],
 )
 def test_messages(error, message, change) -> None:

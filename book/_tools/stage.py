@@ -2,7 +2,8 @@
 
 The chapters come from ``execute.py``, outputs included, so rendering runs nothing.  What only the build can know is
 added here: the repository's address, if it has a public one (launch buttons appear with it and never without, and the
-chapters offered for download install the package from it), and the version the pages were built with.
+chapters offered for download install the package from it), the address of the site itself (``BOOK_SITE``, for the cards
+that links unfold into), and the version the pages were built with.
 """
 
 import json
@@ -68,6 +69,8 @@ def _config() -> dict:
         f"<p>Built with <code>workbench</code> {workbench.__version__} on {datetime.now(UTC):%B %-d, %Y}."
         " Code: MIT license. Text and figures: CC BY 4.0.</p>"
     )
+    if site := os.environ.get("BOOK_SITE"):
+        config["html"]["baseurl"] = site
     if address := repository():
         config["repository"] = {"url": address, "branch": reference(), "path_to_book": ""}
         config["html"] |= {"use_repository_button": True, "use_issues_button": True}

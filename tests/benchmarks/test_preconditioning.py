@@ -29,7 +29,7 @@ def law(images):
 def settings():
     return {
         "variants": preconditioning.VARIANTS, "seeds": [0, 1], "checkpoints": (1, 3), "sigmas": (0.1, 1.0), "widths": (16,),
-        "blocks": 1, "batch": 8, "rate": 1e-3, "levels": [-0.7, 1.1],
+        "blocks": 1, "batch": 8, "rate": 1e-3, "levels": [-0.7, 1.1], "test_images": 10, "samples": 0,
     }  # fmt: skip
 
 
@@ -64,8 +64,32 @@ def test_what_is_recorded(images, law, settings):
     assert all(s <= e for s, e in zip(facts["scale"]["gaussian"], facts["scale"]["edm"], strict=True))
     again = preconditioning.compare(images[:48], images[48:], law, settings | {"variants": ["edm"]})
     assert again["errors"] == {"edm": facts["errors"]["edm"]}, "the same seeds give the same numbers, whoever else is trained"
+    assert facts["quality"] == {}, "too few pictures for a distance"
     rows = preconditioning.rows(facts)
     assert [row["variant"] for row in rows] == preconditioning.VARIANTS and set(rows[0]) == {"variant", "sigma 0.1", "sigma 1"}
+
+
+def test_every_network_draws_from_the_same_noise(images, law, settings, monkeypatch):
+    judged = []
+
+    def mean_and_spread(x):
+        judged.append(x)
+        return x.mean().item(), x.std().item()
+
+    monkeypatch.setattr(preconditioning, "features_distance", lambda images: mean_and_spread if images == 6 else None)
+    few = settings | {"variants": ["edm", "gaussian"], "seeds": [0], "checkpoints": (1,), "samples": 6}
+    facts = preconditioning.compare(images[:48], images[48:], law, few)
+    assert list(facts["quality"]) == ["edm", "gaussian", "law alone", "test pictures"]
+    edm, gaussian, alone, test = judged
+    assert edm.shape == gaussian.shape == alone.shape == test.shape == (6, 3, SIDE, SIDE)
+    torch.testing.assert_close(test, to_floats(images[48:54]))
+    start = preconditioning.noise(law.schedule, (3, SIDE, SIDE), 6)
+    torch.testing.assert_close(alone, law.flow(start, 80.0, 0.0))
+    assert (gaussian - alone).square().mean() < 0.1 * (edm - alone).square().mean(), "after one step it is nearly the law itself"
+    rows = preconditioning.rows(facts)
+    assert rows[1]["frechet"] == f"{gaussian.mean():.3f}±0.000"
+    record = facts["errors"]["gaussian"][0][-1][0] / facts["gaussian"][0]
+    assert rows[1]["sigma 0.1"] == f"{record:.3f}±0.000"
 
 
 def test_the_command_line(images, law, monkeypatch, tmp_path):
@@ -73,14 +97,19 @@ def test_the_command_line(images, law, monkeypatch, tmp_path):
     pictures = images.new_zeros(64, 3, 32, 32)
     monkeypatch.setattr(wb.data, "cifar10", lambda *_: split(pictures, torch.zeros(64, dtype=torch.int64)))
     got = {}
-    monkeypatch.setattr(preconditioning, "compare", lambda train, test, law, settings: got.update(settings, n=len(test)) or got)
+    monkeypatch.setattr(preconditioning, "compare", lambda train, test, law, settings: got.update(settings, quality={}) or got)
     monkeypatch.setattr(preconditioning, "rows", lambda facts: [{"variant": "none"}])
     monkeypatch.setattr(preconditioning, "publish_record", lambda name, facts, **more: got.update(name=name, **more))
     path = tmp_path / "out.json"
     words = f"--data X --variants edm --steps 80 --widths 16,32 --test-images 5 --source jpeg-copy --json {path} --artifact"
     monkeypatch.setattr(sys, "argv", ["preconditioning", *words.split()])
     preconditioning.main()
-    assert (got["checkpoints"], got["widths"], got["n"], got["name"]) == ((10, 20, 40, 80), (16, 32), 5, "preconditioning")
+    assert (got["checkpoints"], got["widths"], got["test_images"], got["name"]) == (
+        (10, 20, 40, 80),
+        (16, 32),
+        5,
+        "preconditioning",
+    )
     assert got["command"] == (
         "python -m benchmarks.preconditioning --data FOLDER --source jpeg-copy --variants edm --steps 80 --widths 16,32 "
         "--test-images 5 --artifact preconditioning"

@@ -55,8 +55,9 @@ def half_step(model, x, t, s):
     return f.alpha(s) * (x / f.alpha(t) + 0.5 * (f.sigma(s) / f.alpha(s) - f.sigma(t) / f.alpha(t)) * model.noise(x, t))
 
 
-@pytest.mark.parametrize("solver", [s for s in solvers.ALL if not s.stochastic], ids=label)
+@pytest.mark.parametrize("solver", {type(s): s for s in reversed(solvers.ALL) if not s.stochastic}.values(), ids=label)
 def test_order_of_every_deterministic_solver(solver) -> None:
+    """One of each class: it is the check that is tested here; what settings do to an order is measured in solvers/test_exactness."""
     result = checks.order(solver, solver.global_order)
     assert result.passed and result.points == 1 == result.earned and "measured order" in result.message
 

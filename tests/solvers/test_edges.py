@@ -42,11 +42,11 @@ def expected_calls(solver, schedule, times) -> int:
 def test_finite_everywhere_and_counted(solver, schedule) -> None:
     x = torch.tensor([[0.3, -1.7]], dtype=torch.float64)
     starts = (None, 1.0) if schedule in SINGULAR_START else (None,)
-    for n, stop, start in itertools.product((1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 50), (0.0, None), starts):
+    for n, stop, start in itertools.product((1, 2, 3, 4, 5, 6, 7, 11), (0.0, None), starts):
         grid = wb.grids.log_snr(schedule, n, start, stop)
         for predicts in ("data", "noise", "velocity"):
             if (predicts == "noise" and start) or (n > 3 and predicts != "data"):
-                continue  # every number of steps with the data prediction, few steps with the others
+                continue  # more steps than any method has a start or a remainder; few of them for the other predictions
             model = network(schedule, predicts)
             generator = torch.Generator().manual_seed(0) if solver.stochastic else None
             run = wb.solve(model, schedule.sigma(grid[0].item()) * x, grid, solver, generator=generator)

@@ -154,6 +154,7 @@ def main(argv: list[str] | None = None) -> None:
         guidance=options.guidance,
         seed=options.seed,
         batch=options.batch,
+        shape=tuple(training.shape[1:]),
     )
     command_line.report(options.out, entry)
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench import data
+from workbench.artifacts.command_line import integers
 from workbench.data.cifar import Cifar10, to_floats
 from workbench.nets.classifier import Classifier
 from workbench.nets.training import checkpoint
@@ -130,10 +131,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data", help="folder with cifar-10-batches-bin or the archive (default: the cache folder)")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write, and to go on from")
     parser.add_argument("--epochs", type=int, default=Settings.epochs)
+    parser.add_argument("--batch", type=int, default=Settings.batch)
+    parser.add_argument("--widths", type=integers, default=Settings.widths, help="channels of the stages: 32,96,128")
     parser.add_argument("--rate", type=float, default=Settings.rate, help="the highest learning rate")
     parser.add_argument("--seed", type=int, default=Settings.seed)
     options = parser.parse_args(argv)
-    settings = Settings(epochs=options.epochs, rate=options.rate, seed=options.seed)
+    asked = {name: getattr(options, name) for name in ("epochs", "batch", "widths", "rate", "seed")}
+    settings = Settings(**asked)
     train_set, test_set = (data.cifar10(split, options.data) for split in ("train", "test"))
     train(train_set, test_set, settings, options.out)
 
