@@ -95,14 +95,15 @@ def run(options: argparse.Namespace) -> int:
         + (f"; answers run as user {other.uid}" if other else ""),
         flush=True,
     )
+    assigned = [known[label] for label in labels]
     grader, records = Grader(Limits(options.seconds, options.memory), other, options.salt), []
-    shared = f"{[options.seconds, options.memory, options.salt, labels]}{[chapter.notebook for chapter in found]}{_tools()}"
+    shared = f"{[options.seconds, options.memory, options.salt, labels]}{[chapter.notebook for chapter, _ in assigned]}{_tools()}"
     for k, submission in enumerate(submissions, 1):
         key = hashlib.sha256(f"{shared}{submission.identifier}{submission.digest()}".encode()).hexdigest()
         record = None if options.again else _stored(out / f"{submission.identifier}.json", key)
         kept = "unchanged" if record else ""
         if record is None:
-            record = _grade(grader, submission, [known[label] for label in labels], problems.get(submission.identifier, ""))
+            record = _grade(grader, submission, assigned, known.values(), problems.get(submission.identifier, ""))
             (out / f"{submission.identifier}.md").write_text(report(record), "utf8")
             (out / f"{submission.identifier}.json").write_text(json.dumps({"key": key, **record}, indent=1), "utf8")
         records.append(record)
@@ -115,24 +116,24 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _grade(grader, submission, exercises, problem: str) -> dict:
-    """The record of one student; the answers of the others are not in memory while it runs."""
-    from book._course.grading import Ungradable
-
+def _grade(grader, submission, exercises, everything, problem: str) -> dict:
+    """The record of one student."""
     answers, results = {} if problem else submission.answers(), []
     for chapter, exercise in exercises:
-        try:
-            result = grader.grade(chapter, exercise, submission.identifier, answers.get(exercise.label))
-        except Ungradable as error:
-            raise ValueError(f"{error}; give it more --seconds or --memory, or leave it out with --exercises") from error
-        results.append(result.plain())
-    return {"student": submission.identifier, "problem": problem, "results": results}
+        results.append(grader.grade(chapter, exercise, submission.identifier, answers.get(exercise.label)).plain())
+    unknown = sorted(set(answers) - {exercise.label for _, exercise in everything})
+    return {
+        "student": submission.identifier,
+        "problem": problem,
+        "unknown": [label[:80] for label in unknown[:20]],
+        "results": results,
+    }
 
 
 def _stored(path: Path, key: str) -> dict | None:
     try:
         record = json.loads(path.read_text("utf8"))
-        return {name: record[name] for name in ("student", "problem", "results")} if record["key"] == key else None
+        return {name: record[name] for name in ("student", "problem", "unknown", "results")} if record["key"] == key else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

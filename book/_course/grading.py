@@ -13,7 +13,7 @@ ATTEMPTS = (0, 1, 2, None)
 REASONS = {
     "time": "it ran longer than {limits.seconds:g} s of processor time or {limits.clock:g} s in all",
     "memory": "it needed more than {limits.memory:g} MB of memory",
-    "processes": "it started other processes; they were ended",
+    "processes": "it tried to start other processes or threads",
     "ended": "it ended the process before the checks were done (exit, or a crash)",
     "forged": "it wrote a verdict of its own; the points are withheld",
     "tampered": "it changed what judges it; the points are withheld",
@@ -25,7 +25,7 @@ class Result:
     """One exercise of one student.
 
     Attributes:
-        status: "passed", "partly", "failed", "not attempted", "missing", "error" (it does not run), or a key of ``REASONS``.
+        status: "passed", "partly", "failed", "not attempted", "missing", "error" (it does not run), "ungradable" (the solution fails here), or a key of ``REASONS``.
         earned, points: what it is worth.
         message: why, in a sentence.
         checks: name, passed, message and points of each.
@@ -87,7 +87,11 @@ class Grader:
             return Result(exercise.label, "missing", 0, total, "no cell begins with # answer: " + exercise.label)
         if "".join(answer.split()) in ("", "".join(task.task.split())):
             return Result(exercise.label, "not attempted", 0, total, "the task is unchanged")
-        attempt, idle = self.law(task, identifier)
+        try:
+            attempt, idle = self.law(task, identifier)
+        except Ungradable as error:
+            hint = "give --seconds or --memory a larger value, or read it yourself"
+            return Result(exercise.label, "ungradable", 0, total, f"{error}; {hint}")
 
         def work() -> dict:
             return examine(program(chapter, exercise, answer), answer, self.salt + identifier, attempt)
@@ -102,8 +106,11 @@ def conclude(task: Program, ending: Ending, idle: set[int], limits: Limits) -> R
     total, verdict, reason = sum(task.worth.values()), ending.verdict or {}, ending.reason
     checks, error, changed = verdict.get("checks", []), verdict.get("error", ""), verdict.get("changed", [])
     detail = ""
-    if not reason and _out_of_memory([error, *(check["message"] for check in checks)]):
+    said = " ".join([error, *(check["message"] for check in checks)])
+    if not reason and any(sign in said for sign in ("MemoryError", "can't allocate memory")):
         reason = "memory"
+    elif not reason and any(sign in said for sign in ("BlockingIOError", "can't start new thread")):
+        reason = "processes"
     elif not reason and changed:
         reason, detail = "tampered", ": " + ", ".join(changed[:5])
     elif not reason and set(verdict.get("empty", [])) - idle:
@@ -122,7 +129,3 @@ def conclude(task: Program, ending: Ending, idle: set[int], limits: Limits) -> R
     status = "passed" if all(row["passed"] for row in rows) else "partly" if earned else "failed"
     message = next((row["message"] for row in rows if not row["passed"]), "")
     return Result(task.label, status, earned, total, message, rows, ending.output)
-
-
-def _out_of_memory(messages: list[str]) -> bool:
-    return any("MemoryError" in text or "can't allocate memory" in text for text in messages)

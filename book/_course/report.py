@@ -3,7 +3,7 @@
 import csv
 import io
 
-WORST = ("forged", "tampered", "processes", "memory", "time", "ended", "unreadable")
+WORST = ("ungradable", "forged", "tampered", "processes", "memory", "time", "ended", "unreadable")
 
 
 def status(results: list[dict], problem: str = "") -> str:
@@ -49,6 +49,13 @@ def report(record: dict) -> str:
         lines += ["The submission could not be read:", "", *_code(record["problem"]), ""]
     lines += ["| Exercise | Result | Earned | Points |", "|---|---|--:|--:|"]
     lines += [f"| `{r['label']}` | {r['status']} | {r['earned']:g} | {r['points']:g} |" for r in results]
+    if record["unknown"]:
+        lines += [
+            "",
+            "Answered, but no exercise that can be graded here (is the label right?):",
+            "",
+            *_code(" ".join(record["unknown"])),
+        ]
     for result in results:
         lines += ["", f"## `{result['label']}`: {result['status']}", ""]
         if result["message"] and not result["checks"]:
@@ -56,7 +63,7 @@ def report(record: dict) -> str:
         for check in result["checks"]:
             mark = "passed" if check["passed"] else "FAILED"
             lines += [
-                f"* **{mark}** `{check['name']}`, {check['points']:g} of the points:",
+                f"* **{mark}** `{check['name']}` (worth {check['points']:g})",
                 "",
                 *_code(check["message"], "      "),
                 "",

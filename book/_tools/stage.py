@@ -77,7 +77,15 @@ def _config() -> dict:
         config["launch_buttons"] = {"notebook_interface": "jupyterlab", "colab_url": "https://colab.research.google.com"}
         if "github.com" in address:
             config["launch_buttons"]["binderhub_url"] = "https://mybinder.org"
+    config["parse"]["myst_substitutions"] = {"report_an_error": _report(address)}
     return config
+
+
+def _report(address: str | None) -> str:
+    """How to report an error, as the first sentence about it: with a link where there is a form to link to."""
+    if address and "github.com" in address:
+        return f"There is [a form]({address}/issues/new?template=erratum.yml) for it."
+    return "There is a form for it, *Erratum*, among the issues of the repository."
 
 
 def _api_pages() -> None:

@@ -19,7 +19,12 @@ from workbench.artifacts.command_line import images_sha256
 from workbench.artifacts.manifest import publish
 from workbench.data.cifar import CLASSES, Cifar10, to_floats
 
-SIDE, COUNT, STEPS, BATCH = 20, 60, 4, 20  # 20: the least that the classifier, a U-Net of one level and patches of 4 can all look at
+SIDE, COUNT, STEPS, BATCH = (
+    20,
+    60,
+    4,
+    20,
+)  # 20: the least that the classifier, a U-Net of one level and patches of 4 can all look at
 TRAIN = f"--cpu --widths 16 --blocks 1 --rank 40 --batch {BATCH} --warmup 1"
 
 

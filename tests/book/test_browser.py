@@ -136,6 +136,29 @@ def test_search_finds_something(visit):
     assert "glossary" in " ".join(a.get_attribute("href") for a in seen.page.locator("#search-results li a").all())
 
 
+def test_search_finds_a_method_by_its_other_names(visit):
+    for name in ("k_dpm_2", "EulerAncestralDiscreteScheduler", "PLMS"):
+        seen = visit(f"search.html?q={name}")
+        seen.page.wait_for_selector("#search-results ul.search li a", timeout=10_000)
+        assert "methods.html" in " ".join(a.get_attribute("href") for a in seen.page.locator("#search-results li a").all()), name
+
+
+def test_long_tables_filter_and_sort_by_keyboard(visit):
+    page = visit("book/claims.html").page
+    every = page.locator("table.wb-filter tbody tr").count()
+    page.get_by_label("Show rows with").press_sequentially("multistep run")
+    shown = page.locator("table.wb-filter tbody tr:visible")
+    assert 0 < shown.count() < every
+    assert page.get_by_role("status").filter(has_text=f"{shown.count()} of {every} rows").count() == 1
+    assert all("multistep" in row and "run" in row for row in shown.all_inner_texts())
+    value = page.locator("table.wb-filter th").nth(2)
+    for direction in ("ascending", "descending"):
+        value.get_by_role("button").press("Enter")
+        assert value.get_attribute("aria-sort") == direction
+        column = [float(row.locator("td").nth(2).inner_text()) for row in shown.all()[:40]]
+        assert column == sorted(column, reverse=direction == "descending")
+
+
 def test_previews_show_on_hover_and_typeset(visit):
     seen = visit("book/glossary.html")
     seen.page.locator("article dd a.reference.internal").first.hover()

@@ -135,7 +135,7 @@ SUBMISSIONS: dict[str, tuple[str | None, str | None, float, str]] = {
     "ben": (OTHER_STEP, GOOD_MEAN, 5, "complete"),
     "cleo": (WRONG_STEP, GOOD_MEAN, 2, "partial"),
     "dan": (EULER, None, 2, "partial"),
-    "eva": (None, GOOD_MEAN, 2, "partial"),
+    "eva": (None, GOOD_MEAN + "\n\n# answer: lesson-stepp\npass", 2, "partial"),
     "fay": ("TASK", "TASK", 0, "nothing earned"),
     "gus": ("def step(model, x, t, s)\n    return x", GOOD_MEAN, 2, "partial"),
     "hal": (GOOD_STEP, BOOKS_MEAN, 4, "partial"),
@@ -156,7 +156,7 @@ SUBMISSIONS: dict[str, tuple[str | None, str | None, float, str]] = {
         0,
         "forged",
     ),
-    "tia-children": (CHILDREN, GOOD_MEAN, 2, "error"),
+    "tia-children": (CHILDREN, GOOD_MEAN, 2, "processes"),
 }
 
 

@@ -77,13 +77,13 @@ def build(
     )
 
 
-def ended(model: Denoiser, steps: int) -> Float[Tensor, "9 3 32 32"]:
+def ended(model: Denoiser, steps: int) -> Float[Tensor, "9 channels height width"]:
     """Where the flow of ``model`` ends, from the noise of the nine."""
     schedule = model.schedule
     return solve(model, nine(schedule), log_snr(schedule, steps, stop=0.0), DPMSolverPP3M()).x
 
 
-def unpack(content: bytes) -> Mapping[str, Float[Tensor, "9 3 32 32"]]:
+def unpack(content: bytes) -> Mapping[str, Float[Tensor, "9 channels height width"]]:
     """Return the pictures by the name of their schedule's class. Raises ``ArtifactError`` for bytes that are something else."""
     try:
         return load_safetensors(content)
