@@ -19,7 +19,7 @@ export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help book test unit chapters check lint types bench course grade artifacts networks serve clean
+.PHONY: help book test unit chapters check lint types bench course grade artifacts networks figures serve clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -55,7 +55,7 @@ bench: $(VENV)/.stamp  ## benchmarks: ratios measured side by side in one run
 NOTEBOOKS ?=
 OPTIONS ?=
 course: $(VENV)/.stamp  ## student and teacher notebooks in _build/course (NOTEBOOKS= instead of the book)
-	$(PY) -m book._course.make $(NOTEBOOKS)
+	$(PY) -m book._course.make $(NOTEBOOKS) $(OPTIONS)
 
 grade: $(VENV)/.stamp  ## grade a folder of submissions (DIR=folder, EXERCISES="labels", NOTEBOOKS=, OPTIONS=)
 	@test -n "$(DIR)" || { echo "Say where the submissions are: make grade DIR=path/to/folder"; exit 1; }
@@ -93,6 +93,9 @@ networks: $(VENV)/.stamp  ## train the shipped networks again: hours on two core
 	$(PY) -m workbench.artifacts.cifar10_classifier --checkpoint $(RUNS)/classifier.pt $(BUILD)
 	$(PY) -m workbench.artifacts.stand_in_images $(BUILD) --number $(STAND_INS)
 	$(PY) -m workbench.artifacts.cifar10_nine $(INTO) --steps $(NINE_STEPS)
+
+figures: book  ## every figure of the book as a file with its alt text, for slides: _build/figures and a zip
+	$(PY) book/_tools/figures.py
 
 serve:  ## show the built site at http://localhost:8000
 	@test -f _build/html/index.html || { echo "There is no site yet: run 'make book' first."; exit 1; }

@@ -6,9 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from types import SimpleNamespace
 
 import execute
+import figures
 import pytest
 import site_table
 import stage
@@ -187,3 +189,24 @@ def test_the_table_of_pages_sums_and_keeps_the_worst():
     assert found == {"a": {"html": 8}, "b": {"html": 7, "weight": 9, "errors": 1, "axe": 3}}
     lines = site_table.markdown(found).splitlines()
     assert lines[2].startswith("| a | 8 | - |") and lines[-1].startswith("| 2 pages | most 8 | most 9 |") and "sum 3" in lines[-1]
+
+
+def test_figures_become_files_with_their_words(tmp_path):
+    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNgYGAAAAAEAAH2FzhVAAAAAElFTkSuQmCC"
+    text = (
+        f'<figure class="wb-figure" style="margin:0"><img src="data:image/png;base64,{pixel}" alt="One &amp; only pixel"'
+        " width=1><figcaption>A &lt;dot&gt;</figcaption></figure>"
+    )
+    cells = (
+        {"cell_type": "markdown", "source": "# Dots"},
+        {"cell_type": "code", "source": "", "outputs": [{"data": {"text/html": [text]}}, {"data": {"text/plain": "no figure"}}]},
+        {"cell_type": "code", "source": "", "outputs": [{"data": {"text/html": text}}]},
+    )
+    found = list(figures.figures(figures.Chapter("part/dots", "Part", {}, cells)))
+    assert [(f.file, f.alt, f.caption) for f in found] == [(f"part/dots-0{k}.png", "One & only pixel", "A <dot>") for k in (1, 2)]
+    archive = figures.write(found, tmp_path / "figures")
+    assert (tmp_path / "figures/part/dots-02.png").read_bytes()[:4] == b"\x89PNG" and archive.suffix == ".zip"
+    page = (tmp_path / "figures/index.html").read_text("utf8")
+    assert page.count('alt="One &amp; only pixel"') == 2 and "CC BY 4.0" in page and "<h2>Dots</h2>" in page
+    with zipfile.ZipFile(archive) as files:
+        assert "part/dots-01.png" in files.namelist()
