@@ -19,7 +19,7 @@ export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help book test unit chapters check lint types bench artifacts networks serve clean
+.PHONY: help book test unit chapters check lint types bench course grade artifacts networks figures serve clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -51,6 +51,16 @@ types: $(VENV)/.stamp  ## static types (mypy); shapes and types are enforced at 
 bench: $(VENV)/.stamp  ## benchmarks: ratios measured side by side in one run
 	$(PY) -m benchmarks
 
+# Exercises come from the book, or from NOTEBOOKS in the form of its chapters; OPTIONS goes to the grader (--help lists them).
+NOTEBOOKS ?=
+OPTIONS ?=
+course: $(VENV)/.stamp  ## student and teacher notebooks in _build/course (NOTEBOOKS= instead of the book)
+	$(PY) -m book._course.make $(NOTEBOOKS) $(OPTIONS)
+
+grade: $(VENV)/.stamp  ## grade a folder of submissions (DIR=folder, EXERCISES="labels", NOTEBOOKS=, OPTIONS=)
+	@test -n "$(DIR)" || { echo "Say where the submissions are: make grade DIR=path/to/folder"; exit 1; }
+	$(PY) -m book._course.grade "$(DIR)" $(if $(EXERCISES),--exercises $(EXERCISES)) $(if $(NOTEBOOKS),--notebooks $(NOTEBOOKS)) $(OPTIONS)
+
 # The images CIFAR-10's artifacts are made from: a folder for the official archive (downloaded when missing).
 DATA ?= data
 SOURCE ?= official
@@ -58,25 +68,34 @@ SOURCE ?= official
 ifneq ($(ARTIFACTS),)
 export WORKBENCH_ARTIFACTS := $(abspath $(ARTIFACTS))
 endif
-BUILD = --data $(DATA) --source $(SOURCE) $(if $(ARTIFACTS),--out $(abspath $(ARTIFACTS)))
+INTO = $(if $(ARTIFACTS),--out $(abspath $(ARTIFACTS)))
+BUILD = --data $(DATA) --source $(SOURCE) $(INTO)
 STAND_INS ?= 1000
+NINE_STEPS ?= 256
 artifacts: $(VENV)/.stamp  ## rebuild the shipped artifacts from the images (DATA=folder SOURCE=official|jpeg-copy ARTIFACTS=folder)
 	$(PY) -m workbench.artifacts.cifar10_moments $(BUILD)
 	$(PY) -m workbench.artifacts.cifar10_classes $(BUILD)
 	$(PY) -m workbench.artifacts.cifar10_facts $(BUILD)
 	$(PY) -m workbench.artifacts.stand_in_images $(BUILD) --number $(STAND_INS)
+	$(PY) -m workbench.artifacts.cifar10_nine $(INTO) --steps $(NINE_STEPS)
 
-# A run goes on where it was interrupted; --tail is the share of it in which the learning rate falls to 0.  TRAIN and CLASSIFIER are
-# more options of the two training commands: TRAIN="--widths 96,192,256 --seed 1".
+# A run goes on where it was interrupted; --tail is the share of it in which the learning rate falls to 0.  TRAIN, DIT and CLASSIFIER
+# are more options of the three training commands: TRAIN="--widths 96,192,256 --seed 1".
 RUNS ?= runs
 STEPS ?= 10000
 SNAPSHOTS ?= 500,2000
 networks: $(VENV)/.stamp  ## train the shipped networks again: hours on two cores (DATA=, SOURCE=, ARTIFACTS=, STEPS=, TRAIN=, RUNS=folder)
 	$(PY) -m workbench.nets.train --out $(RUNS)/denoiser --data $(DATA) --resume --steps $(STEPS) --schedule stable --tail 0.4 --snapshots $(SNAPSHOTS) $(TRAIN)
 	$(PY) -m workbench.artifacts.cifar10_denoiser --run $(RUNS)/denoiser $(BUILD) --history $(SNAPSHOTS)
+	$(PY) -m workbench.nets.train --network dit --out $(RUNS)/dit --data $(DATA) --resume --steps $(STEPS) --schedule stable --tail 0.4 $(DIT)
+	$(PY) -m workbench.artifacts.cifar10_denoiser --run $(RUNS)/dit --name cifar10-dit $(BUILD)
 	$(PY) -m workbench.nets.train_classifier --out $(RUNS)/classifier.pt --data $(DATA) $(CLASSIFIER)
 	$(PY) -m workbench.artifacts.cifar10_classifier --checkpoint $(RUNS)/classifier.pt $(BUILD)
 	$(PY) -m workbench.artifacts.stand_in_images $(BUILD) --number $(STAND_INS)
+	$(PY) -m workbench.artifacts.cifar10_nine $(INTO) --steps $(NINE_STEPS)
+
+figures: book  ## every figure of the book as a file with its alt text, for slides: _build/figures and a zip
+	$(PY) book/_tools/figures.py
 
 serve:  ## show the built site at http://localhost:8000
 	@test -f _build/html/index.html || { echo "There is no site yet: run 'make book' first."; exit 1; }

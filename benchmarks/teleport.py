@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 import workbench as wb
+from benchmarks.judging import Judge
 from benchmarks.record import parser, publish_record, record, table
 
 SEED = 0
@@ -87,16 +88,12 @@ def measure(
 
 def features_distance(images: int) -> Callable[[Tensor], tuple[float, float]] | None:
     """The Frechet distance on our classifier's features to the training images, where both are at hand and the pictures are enough."""
-    if not {"cifar10-classifier", "cifar10-features"} <= set(wb.artifacts.available()):
-        return None
-    classifier, reference = wb.artifacts.load("cifar10-classifier"), wb.artifacts.load("cifar10-features")["train"]
-    if images < 2 * len(reference.mean):
+    judge = Judge.shipped()
+    if judge is None or not judge.enough(images):
         return None
 
     def distance(x: Tensor) -> tuple[float, float]:
-        with torch.no_grad():
-            features = torch.cat([classifier.features(part) for part in x.clamp(-1, 1).split(100)])
-        found = wb.metrics.frechet_estimate(features, reference)
+        found = wb.metrics.frechet_estimate(judge.features(x), judge.reference)
         return found.value, found.standard_error
 
     return distance

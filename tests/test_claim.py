@@ -153,6 +153,7 @@ def test_a_notebook_shows_each_number_once_and_records_it(notebook):
     line, record = notebook.cells[2].outputs
     assert line.data["text/plain"] == "run: ddim-order = 1.98765 (expected 2 ± 0.05)"
     assert "wb-claim-run" in line.data["text/html"]
+    assert 'id="number-ddim-order"' in line.data["text/html"], "the ledger links to it"
     assert record.data == {f"{PREFIX}text/plain": "1.98765"}
     assert record.metadata["scrapbook"] == {"name": "ddim-order", "mime_prefix": PREFIX}
     assert record.metadata["workbench"] == {"kind": "run", "expect": 2.0, "tol": 0.05}

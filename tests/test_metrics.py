@@ -187,3 +187,13 @@ def test_nan_is_refused(name):
     extra = {"generator": rng()} if name == "sliced_wasserstein" else {}
     with pytest.raises(ValueError, match="NaN or infinite"):
         getattr(metrics, name)(x + 1, bad, **extra)
+
+
+def test_relative_error_is_in_standard_deviations_of_the_exact_pictures():
+    exact = torch.tensor([[-1.0, 1.0], [3.0, 5.0]])
+    assert metrics.relative_error(exact, exact) == 0
+    assert metrics.relative_error(torch.full_like(exact, 2.0), exact) == pytest.approx(1)
+    assert metrics.relative_error(exact + 1, exact) == pytest.approx(1 / math.sqrt(5))
+    assert metrics.relative_error(exact.half(), exact.double()) == 0
+    with pytest.raises(ValueError, match="all one gray"):
+        metrics.relative_error(exact, torch.ones_like(exact))

@@ -142,6 +142,30 @@ def test_estimate_is_unbiased_and_its_standard_error_honest(law):
     assert found[0].value == pytest.approx(found[0].plain - found[0].bias)
 
 
+def test_a_difference_on_the_same_noise_is_known_better_than_each():
+    f, n, runs = 3, 300, 100
+    mix, shift = torch.linalg.cholesky(covariance(f, 5)), 0.7 * normal(f, seed=6)
+    reference = FeatureStatistics(torch.zeros(f, dtype=torch.float64), covariance(f, 7), 10**6)
+    found = []
+    for seed in range(runs):
+        x = torch.randn(n, f, dtype=torch.float64, generator=rng(seed)) @ mix.T
+        a, b = shift + x, 0.9 * shift + 1.05 * x
+        found.append(metrics.frechet_difference(a, b, reference))
+    alone = [metrics.frechet_estimate(one, reference) for one in (a, b)]
+    assert found[-1].value == pytest.approx(alone[0].value - alone[1].value, abs=1e-12)
+    spread = float(torch.tensor([e.value for e in found]).std())
+    typical = math.sqrt(sum(e.standard_error**2 for e in found) / runs)
+    assert 0.8 < typical / spread < 1.25
+    assert typical < 0.5 * math.hypot(*(e.standard_error for e in alone))
+    assert metrics.frechet_difference(x, x, reference) == (0, 0)
+
+
+def test_pairs_need_partners():
+    reference = FeatureStatistics(torch.zeros(3, dtype=torch.float64), covariance(3, 7), 10)
+    with pytest.raises(ValueError, match="got 20 and 19 samples"):
+        metrics.frechet_difference(normal(20, 3), normal(19, 3), reference)
+
+
 def test_estimate_ignores_the_coordinates():
     x, turn, shift = normal(80, 4), rotation(4, 1), normal(4, seed=2)
     reference = FeatureStatistics(shift, covariance(4, 3), 1000)

@@ -1,18 +1,20 @@
-"""The three characters of every core chapter: the ellipse, the ring and the nine, each as an exact law on any schedule.
+"""The three characters of every core chapter: the ellipse, the ring and the nine, on any schedule.
 
-The nine come from one Gaussian, or with a class each from a mixture of ten.
+The ellipse and the ring are exact laws.  The nine are pictures that the book's network draws; beside it stand the Gaussian with the
+same mean and covariance, and a mixture of ten, for which the nine are known exactly.
 
 Chapters compare methods, not examples, so the examples have one home.
 """
 
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from workbench.data import toys
-from workbench.gaussian import GaussianDenoiser, LowRank, MixtureDenoiser, SubspaceLaw
+from workbench.gaussian import GaussianDenoiser, GaussianPreconditioned, LowRank, MixtureDenoiser, SubspaceLaw
 from workbench.schedules import Schedule
 
 
@@ -24,6 +26,24 @@ def ellipse(schedule: Schedule) -> GaussianDenoiser:
 def ring(schedule: Schedule) -> MixtureDenoiser:
     """The law of ``wb.data.toys.ring``: eight Gaussians, an exact mixture without a closed flow map."""
     return MixtureDenoiser(toys.ring.weights, toys.ring.means, toys.ring.covariances, schedule)
+
+
+def network(schedule: Schedule) -> GaussianPreconditioned:
+    """The network ``wb.artifacts.load("cifar10-denoiser")`` on ``schedule``; ``.given(labels)`` tells it the classes.
+
+    ``WORKBENCH_ARTIFACTS`` may name a folder with another one.
+    """
+    from workbench import artifacts
+
+    return _network(str(artifacts.folder_of("cifar10-denoiser"))).on(schedule)
+
+
+@cache
+def _network(folder: str) -> GaussianPreconditioned:
+    """Read and checked once a process."""
+    from workbench import artifacts
+
+    return artifacts.load("cifar10-denoiser", Path(folder))
 
 
 def cifar10(schedule: Schedule, rank: int | None = None) -> GaussianDenoiser:
@@ -76,3 +96,28 @@ def nine(schedule: Schedule, t: float | None = None, dtype: torch.dtype = torch.
     """
     seeds = [torch.Generator().manual_seed(seed) for seed in range(9)]
     return schedule.prior((9, 3, 32, 32), schedule.t_first if t is None else t, generator=seeds, dtype=dtype)
+
+
+def nine_pictures(schedule: Schedule) -> Tensor:
+    """Where the flow of :func:`network` ends from the noise of the nine at ``schedule.t_first``, (9, 3, 32, 32): what a solver should draw.
+
+    Stored by ``python -m workbench.artifacts.cifar10_nine`` for ``VP()``, ``VE()``, ``Cosine()`` and ``Rectified()``, which start from
+    noise of different size and so end on slightly different pictures.  ``wb.artifacts.describe("cifar10-nine")["measured"]["distance"]``
+    says how well they have converged.
+
+    Raises:
+        ValueError: for another schedule.
+        ArtifactError: when they were drawn by another network than the one that is loaded.
+    """
+    from workbench import artifacts
+    from workbench.artifacts.cifar10_nine import SCHEDULES
+
+    if schedule not in SCHEDULES:
+        names = ", ".join(f"{type(known).__name__}()" for known in SCHEDULES)
+        raise ValueError(f"the nine are stored for {names}, not for {schedule}; solve network(schedule) with many steps instead")
+    if artifacts.describe("cifar10-nine")["measured"]["network_sha256"] != artifacts.describe("cifar10-denoiser")["sha256"]:
+        raise artifacts.ArtifactError(
+            "cifar10-nine was drawn by another network than cifar10-denoiser; "
+            "python -m workbench.artifacts.cifar10_nine --out FOLDER draws them again (FOLDER: where the network lies)"
+        )
+    return artifacts.load("cifar10-nine")[type(schedule).__name__]

@@ -196,6 +196,7 @@ def _show(name: str, value: float, kind: str, why: str, more: dict) -> Number:
         f"{edge} {color}",
         f'<span aria-hidden="true">{mark}</span> <strong>{kind}</strong> <span '
         f'style="font-family:monospace">{name}</span> = <b>{value:.6g}</b> <small>({html.escape(why)})</small>',
+        anchor=f"number-{name}",
     )
     display({"text/html": body, "text/plain": words}, raw=True)
     record = {"scrapbook": {"name": name, "mime_prefix": PREFIX}, "workbench": {"kind": kind, **more}}

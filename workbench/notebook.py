@@ -18,7 +18,11 @@ def static() -> bool:
     return os.environ.get("WORKBENCH_STATIC", "") not in ("", "0")
 
 
-def line(css: str, edge: str, inside: str) -> str:
-    """The HTML of one framed line: ``css`` names its kind beside ``wb-claim``, ``edge`` is the style and color of its left edge."""
+def line(css: str, edge: str, inside: str, anchor: str = "") -> str:
+    """The HTML of one framed line: ``css`` names its kind beside ``wb-claim``, ``edge`` is the style and color of its left edge.
+
+    With ``anchor``, other pages can link to the line.
+    """
     style = f"border-left:4px {edge};padding:.1em .7em;margin:.3em 0"
-    return f'<div class="wb-claim {css}" style="{style}">{inside}</div>'
+    mark = f' id="{anchor}"' if anchor else ""
+    return f'<div class="wb-claim {css}"{mark} style="{style}">{inside}</div>'

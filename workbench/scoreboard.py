@@ -2,11 +2,11 @@
 
 import html
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from workbench.claim import Number
+from workbench.metrics.relative import relative_error
 from workbench.notebook import line, shell
 
 
@@ -21,8 +21,7 @@ def scoreboard(
 ) -> float:
     """Show one line of the scoreboard and return its error.
 
-    error = |pictures - exact| / |exact - mean|, the root mean square distance to the exact pictures in units of their standard
-    deviation: 0 is perfect, 1 is as bad as one gray for all.  price = evaluations x bits x parameters, the numbers a network reads
+    The error is :func:`workbench.metrics.relative_error`: 0 is perfect, 1 is as bad as one gray for all.  price = evaluations x bits x parameters, the numbers a network reads
     in bits for one picture; an exact law has no parameters, and then the price counts evaluations x bits alone.
 
     The line carries its numbers as metadata of the cell's output, so that all chapters' lines can be collected.
@@ -30,7 +29,7 @@ def scoreboard(
     Args:
         method: its name, as in the method's class.
         pictures: what the method made, from the same noise as ``exact``.
-        exact: what the exact flow makes.
+        exact: what the flow makes, exactly or converged.
         evaluations: model calls used.
         bits: bits of each number while computing.
         parameters: of the model.
@@ -38,17 +37,9 @@ def scoreboard(
     Raises:
         ValueError: for shapes that differ, exact pictures that are all alike, or a count below zero (bits below 1).
     """
-    if pictures.shape != exact.shape:
-        raise ValueError(
-            f"pictures {tuple(pictures.shape)} and exact {tuple(exact.shape)} must have one shape, from the same noise"
-        )
     if evaluations < 0 or parameters < 0 or bits < 1:
         raise ValueError(f"needs evaluations, parameters >= 0 and bits >= 1; got {evaluations}, {parameters}, {bits}")
-    wide = exact.detach().to(torch.float64)
-    contrast = float((wide - wide.mean()).square().mean().sqrt())
-    if not contrast > 0:
-        raise ValueError("the exact pictures are all one gray (or not finite), so there is no unit to measure the error in")
-    error = float((pictures.detach().to(torch.float64) - wide).square().mean().sqrt()) / contrast
+    error = relative_error(pictures, exact)
     price = evaluations * bits * (parameters or 1)
     model = f" x {parameters:,} parameters" if parameters else ", an exact law without parameters"
     calls = f"{evaluations} evaluation{'' if evaluations == 1 else 's'}"

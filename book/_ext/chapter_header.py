@@ -11,7 +11,7 @@ from pathlib import Path
 from docutils import nodes
 from sphinx import addnodes
 
-LEVELS = {"core": "Core chapter", "reference": "Method card"}
+LEVELS = {"opening": "The opening", "core": "Core chapter", "reference": "Method card"}
 
 
 def _text(source: str) -> list[nodes.Node]:

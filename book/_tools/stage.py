@@ -2,7 +2,8 @@
 
 The chapters come from ``execute.py``, outputs included, so rendering runs nothing.  What only the build can know is
 added here: the repository's address, if it has a public one (launch buttons appear with it and never without, and the
-chapters offered for download install the package from it), and the version the pages were built with.
+chapters offered for download install the package from it), the address of the site itself (``BOOK_SITE``, for the cards
+that links unfold into), and the version the pages were built with.
 """
 
 import json
@@ -68,13 +69,23 @@ def _config() -> dict:
         f"<p>Built with <code>workbench</code> {workbench.__version__} on {datetime.now(UTC):%B %-d, %Y}."
         " Code: MIT license. Text and figures: CC BY 4.0.</p>"
     )
+    if site := os.environ.get("BOOK_SITE"):
+        config["html"]["baseurl"] = site
     if address := repository():
         config["repository"] = {"url": address, "branch": reference(), "path_to_book": ""}
         config["html"] |= {"use_repository_button": True, "use_issues_button": True}
         config["launch_buttons"] = {"notebook_interface": "jupyterlab", "colab_url": "https://colab.research.google.com"}
         if "github.com" in address:
             config["launch_buttons"]["binderhub_url"] = "https://mybinder.org"
+    config["parse"]["myst_substitutions"] = {"report_an_error": _report(address)}
     return config
+
+
+def _report(address: str | None) -> str:
+    """How to report an error, as the first sentence about it: with a link where there is a form to link to."""
+    if address and "github.com" in address:
+        return f"There is [a form]({address}/issues/new?template=erratum.yml) for it."
+    return "There is a form for it, *Erratum*, among the issues of the repository."
 
 
 def _api_pages() -> None:

@@ -19,7 +19,12 @@ from workbench.artifacts.command_line import images_sha256
 from workbench.artifacts.manifest import publish
 from workbench.data.cifar import CLASSES, Cifar10, to_floats
 
-SIDE, COUNT, STEPS, BATCH = 18, 60, 4, 20  # 18: the least that the classifier and a U-Net of one level can both look at
+SIDE, COUNT, STEPS, BATCH = (
+    20,
+    60,
+    4,
+    20,
+)  # 20: the least that the classifier, a U-Net of one level and patches of 4 can all look at
 TRAIN = f"--cpu --widths 16 --blocks 1 --rank 40 --batch {BATCH} --warmup 1"
 
 
@@ -35,6 +40,7 @@ def commands(folder: Path) -> list[list[str]]:
     words = {
         "PY": "python", "VENV": folder / "venv", "DATA": "somewhere", "SOURCE": "jpeg-copy", "ARTIFACTS": folder / "artifacts",
         "RUNS": folder / "runs", "STEPS": STEPS, "SNAPSHOTS": "1,3", "STAND_INS": 10, "TRAIN": TRAIN,
+        "DIT": f"--cpu --width 16 --depth 1 --rank 40 --batch {BATCH} --warmup 1", "NINE_STEPS": 2,
         "CLASSIFIER": "--epochs 1 --batch 30 --widths 8,8,8",
     }  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
@@ -57,6 +63,8 @@ def test_the_commands_of_the_makefile_make_artifacts_that_load(tmp_path, monkeyp
     )  # fmt: skip
     monkeypatch.setenv("WORKBENCH_ARTIFACTS", str(folder))
     monkeypatch.setattr(wb.data, "cifar10", lambda split, root: data[split] if root == "somewhere" else None)
+    noise = torch.randn(9, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(characters, "nine", lambda schedule: schedule.sigma(schedule.t_first) * noise)
     characters._cifar10.cache_clear()
     try:
         modules = []
@@ -65,8 +73,9 @@ def test_the_commands_of_the_makefile_make_artifacts_that_load(tmp_path, monkeyp
             monkeypatch.setattr("sys.argv", [module, *arguments])
             monkeypatch.delitem(sys.modules, module, raising=False)
             runpy.run_module(module, run_name="__main__")
-        builders = ["cifar10_moments", "cifar10_classes", "cifar10_facts", "stand_in_images"]
-        trainings = ["train", "cifar10_denoiser", "train_classifier", "cifar10_classifier", "stand_in_images"]
+        builders = ["cifar10_moments", "cifar10_classes", "cifar10_facts", "stand_in_images", "cifar10_nine"]
+        trainings = ["train", "cifar10_denoiser", "train", "cifar10_denoiser", "train_classifier", "cifar10_classifier"]
+        trainings += ["stand_in_images", "cifar10_nine"]
         assert modules == builders + trainings
         check(folder, data, old)
     finally:
@@ -80,7 +89,7 @@ def check(folder: Path, data: dict[str, Cifar10], old: dict) -> None:
     sha256 = {name: wb.artifacts.describe(name)["sha256"] for name in made}
     assert set(made) == {
         "cifar10-moments", "cifar10-classes", "cifar10-facts", "stand-in-images", "cifar10-denoiser", "cifar10-denoiser-history",
-        "cifar10-classifier", "cifar10-features",
+        "cifar10-classifier", "cifar10-features", "cifar10-dit", "cifar10-nine",
     }  # fmt: skip
     pictures = to_floats(data["train"].images, torch.float64)
     torch.testing.assert_close(made["cifar10-moments"].mean, pictures.mean(0))
@@ -91,6 +100,9 @@ def check(folder: Path, data: dict[str, Cifar10], old: dict) -> None:
     assert list(made["cifar10-denoiser-history"]) == [BATCH, 3 * BATCH]
     x, model = torch.zeros(2, 3, SIDE, SIDE), made["cifar10-denoiser"]
     assert model.given(torch.tensor([1, 2])).data(x, 1.0).shape == x.shape and about["cifar10-denoiser"]["run"]["rank"] == 40
+    assert about["cifar10-dit"]["network"] == "DiT" and made["cifar10-dit"].data(x, 1.0).shape == x.shape
+    assert about["cifar10-nine"]["network_sha256"] == sha256["cifar10-denoiser"]
+    assert {pictures.shape for pictures in made["cifar10-nine"].values()} == {(9, 3, SIDE, SIDE)}
     assert len(made["stand-in-images"]) == 10 and made["stand-in-images"].images.shape == (10, 3, SIDE, SIDE)
     assert about["stand-in-images"]["network_sha256"] == sha256["cifar10-denoiser"]
     assert about["cifar10-features"]["classifier_sha256"] == sha256["cifar10-classifier"]

@@ -20,7 +20,7 @@ class Visit:
     """One page in one window, with everything it asked for and complained about."""
 
     def __init__(self, browser, address: str, path: str, *, width: int = 1280, scheme: str = "light"):
-        self.foreign, self.complaints, self.weight = [], [], 0
+        self.foreign, self.complaints, self.weight, self.requests = [], [], 0, 0
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
         self.page = context.new_page()
         self.page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
@@ -41,6 +41,7 @@ class Visit:
 
     def _weigh(self, response):
         if not response.url.startswith("data:"):
+            self.requests += 1
             self.weight += int(response.headers.get("content-length", 0))
 
     def close(self):

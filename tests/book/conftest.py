@@ -9,6 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import site_table
 from built_site import ROOT, SITE, Visit
 
 
@@ -64,3 +65,12 @@ def visit(browser, address):
     yield open_page
     for one in visits:
         one.close()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The table of the pages, from whichever tests of the browser ran."""
+    reports = [r for group in terminalreporter.stats.values() for r in group if hasattr(r, "user_properties")]
+    if found := site_table.rows(reports):
+        text = site_table.markdown(found)
+        (ROOT / "_build" / "site-table.md").write_text(text, "utf8")
+        terminalreporter.write_line("\n" + text)

@@ -24,18 +24,22 @@ CUT_OFF = """[...document.querySelectorAll('.bd-article img, .bd-article figure,
 def opened(request, browser, address):
     """A page, opened once for the tests that only look at it."""
     visit = Visit(browser, address, request.param)
+    visit.path = request.param
     yield visit
     visit.close()
 
 
-def test_asks_nobody_complains_about_nothing_and_is_light(opened):
+def test_asks_nobody_complains_about_nothing_and_is_light(opened, record_property):
+    kilobytes = {"html": (SITE / opened.path).stat().st_size // 1000, "weight": opened.weight // 1000}
+    counts = {"requests": opened.requests, "foreign": len(opened.foreign), "errors": len(opened.complaints)}
+    record_property("page", {"page": opened.path, **kilobytes, **counts})
     assert not opened.foreign
     assert not opened.complaints
     assert opened.weight <= 6 * 2**20
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_accessible(opened, scheme):
+def test_accessible(opened, scheme, record_property):
     page = opened.page
     page.emulate_media(color_scheme=scheme)
     page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
@@ -45,11 +49,13 @@ def test_accessible(opened, scheme):
         page.add_script_tag(path=str(AXE))
     options = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'], resultTypes: ['violations']}"
     found = page.evaluate(f"axe.run(document, {options}).then(r => r.violations)")
+    grave = [v for v in found if v["impact"] in {"serious", "critical"}]
     serious = [
         (v["id"], [node["html"][:150] + " " + node.get("failureSummary", "")[:200] for node in v["nodes"]][:3])
-        for v in found
-        if v["impact"] in {"serious", "critical"} and v["id"] not in THEME
+        for v in grave
+        if v["id"] not in THEME
     ]
+    record_property("page", {"page": opened.path, "axe": len(serious), "theme": len(grave) - len(serious)})
     assert not serious
 
 
@@ -72,9 +78,11 @@ def test_mathematics_is_typeset(page, visit):
 
 
 @pytest.mark.parametrize("page", CHAPTERS)
-def test_sliders_move_by_mouse_and_keyboard(page, visit):
+def test_sliders_move_by_mouse_and_keyboard(page, visit, record_property):
     seen = visit(page)
     players = seen.page.locator(".wb-player")
+    sliders = [int(s.get_attribute("max")) for s in players.locator("input[type=range]").all()]
+    moved = 0
     for k in range(players.count()):
         player = players.nth(k)
         picture = player.locator("img").first
@@ -90,15 +98,17 @@ def test_sliders_move_by_mouse_and_keyboard(page, visit):
             seen.page.mouse.click(box["x"] + 2, box["y"] + box["height"] / 2)
             assert picture.get_attribute("alt") == before[1], "the mouse did not bring the first picture back"
             assert picture.get_attribute("src") == before[0]
+            moved += 1
+    record_property("page", {"page": page, "sliders": sum(largest > 0 for largest in sliders), "moved": moved})
 
 
 @pytest.mark.parametrize("page", CHAPTERS)
 def test_predictions_open_and_progress_is_kept(page, visit):
-    """Every core chapter asks for a prediction; a method card need not."""
+    """Every chapter asks for a prediction; a method card need not."""
     seen = visit(page)
     answer = seen.page.locator("details.wb-predict, .wb-predict details").first
     book = json.loads((ROOT / page).with_suffix(".ipynb").read_text("utf8"))["metadata"]["book"]
-    if book["level"] == "core" or answer.count():
+    if book["level"] != "reference" or answer.count():
         assert not answer.evaluate("d => d.open")
         answer.locator("summary").press("Enter")
         assert answer.evaluate("d => d.open")
@@ -124,6 +134,29 @@ def test_search_finds_something(visit):
     seen = visit("search.html?q=denoiser")
     seen.page.wait_for_selector("#search-results ul.search li a", timeout=10_000)
     assert "glossary" in " ".join(a.get_attribute("href") for a in seen.page.locator("#search-results li a").all())
+
+
+def test_search_finds_a_method_by_its_other_names(visit):
+    for name in ("k_dpm_2", "EulerAncestralDiscreteScheduler", "PLMS"):
+        seen = visit(f"search.html?q={name}")
+        seen.page.wait_for_selector("#search-results ul.search li a", timeout=10_000)
+        assert "methods.html" in " ".join(a.get_attribute("href") for a in seen.page.locator("#search-results li a").all()), name
+
+
+def test_long_tables_filter_and_sort_by_keyboard(visit):
+    page = visit("book/claims.html").page
+    every = page.locator("table.wb-filter tbody tr").count()
+    page.get_by_label("Show rows with").press_sequentially("multistep run")
+    shown = page.locator("table.wb-filter tbody tr:visible")
+    assert 0 < shown.count() < every
+    assert page.get_by_role("status").filter(has_text=f"{shown.count()} of {every} rows").count() == 1
+    assert all("multistep" in row and "run" in row for row in shown.all_inner_texts())
+    value = page.locator("table.wb-filter th").nth(2)
+    for direction in ("ascending", "descending"):
+        value.get_by_role("button").press("Enter")
+        assert value.get_attribute("aria-sort") == direction
+        column = [float(row.locator("td").nth(2).inner_text()) for row in shown.all()[:40]]
+        assert column == sorted(column, reverse=direction == "descending")
 
 
 def test_previews_show_on_hover_and_typeset(visit):

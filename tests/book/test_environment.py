@@ -19,6 +19,7 @@ def conda_requirements() -> dict[str, SpecifierSet]:
     found = {}
     for line in filter(lambda entry: isinstance(entry, str), CONDA["dependencies"]):
         name, ranges = re.fullmatch(r"([\w.-]+)\s*(.*)", line).groups()
+        ranges = re.sub(r"^=(?!=)(.*)$", r"==\1.*", ranges)  # conda's python=3.12 is pip's python==3.12.*
         found[canonicalize_name(PYPI_NAME.get(name, name))] = SpecifierSet(ranges)
     return found
 
@@ -39,7 +40,14 @@ def test_binder_installs_the_package_and_reads_the_chapters():
     assert pip == ["-e ."]
     assert "jupyterlab-myst" in conda_requirements()
     assert not [c for c in CONDA["channels"] if c not in {"conda-forge", "nodefaults"}]
-    assert PROJECT["requires-python"] in str(CONDA["dependencies"][0])
+
+
+def test_binder_builds_for_a_version_of_python_that_the_package_takes():
+    """repo2docker reads it by this pattern from the dependency, and takes its own default (3.10 in 2026) where it finds none."""
+    found = [re.fullmatch(r"python\s*=+\s*([\d.]+)", line) for line in CONDA["dependencies"] if isinstance(line, str)]
+    versions = [match[1] for match in found if match]
+    assert len(versions) == 1 and f"{versions[0]}.0" in SpecifierSet(PROJECT["requires-python"])
+    assert str(conda_requirements()["python"]) == f"=={versions[0]}.*"
 
 
 def test_lock_satisfies_every_range():

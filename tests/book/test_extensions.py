@@ -4,6 +4,7 @@ import api_names
 import chapter_header
 import chapter_references
 import docstring_formulas
+import open_graph
 from docutils import nodes
 
 
@@ -51,3 +52,17 @@ def test_references_are_what_the_chapter_cites(tmp_path):
     entry = {"title": "{UniPC}: A Title", "eprint": "2302.04867"}
     expected = "- {cite:t}`k`. *UniPC: A Title*. [arXiv:2302.04867](https://arxiv.org/abs/2302.04867)"
     assert chapter_references.line("k", entry) == expected
+
+
+def test_a_link_unfolds_into_a_card():
+    """Absolute addresses when the site has one, none otherwise; the description is the first real paragraph."""
+    lead = "A picture costs evaluations times bits times parameters, and this page takes two of them down. " * 4
+    section = nodes.section("", nodes.title("", "T"), nodes.paragraph("", "Short."), nodes.paragraph("", lead))
+    document = nodes.container("", section)
+    words = open_graph.description(document)
+    assert words.startswith("A picture costs") and words.endswith("…") and len(words) <= 202
+    card = open_graph.tags('a "b"', words, "https://example.org/book", "notebooks/x.html")
+    assert 'og:image" content="https://example.org/book/_images/readme.png"' in card
+    assert 'og:url" content="https://example.org/book/notebooks/x.html"' in card
+    assert "a &quot;b&quot;" in card
+    assert "://" not in open_graph.tags("a", words, "", "x.html")

@@ -1,10 +1,11 @@
 """The form of a chapter: what every reader may rely on, whatever the topic."""
 
 import ast
+import json
 import re
 
 import pytest
-from execute import chapters
+from execute import ROOT, chapters
 
 BANNED = {
     r"warnings\.(filterwarnings|simplefilter)|catch_warnings": "no warnings filter",
@@ -12,6 +13,8 @@ BANNED = {
 }
 SECTIONS = ("fail", "paper", "exercise", "summary", "reference")
 CARD = ("exercise", "reference")
+OPENING = ("fail", "exercise", "summary", "reference")  # shows what the book is about and measures it; nothing is derived yet
+PARTS = {"core": SECTIONS, "reference": CARD, "opening": OPENING}
 
 each_chapter = pytest.mark.parametrize("chapter", chapters())
 
@@ -54,7 +57,7 @@ def test_stored_without_outputs(chapter, notebook):
 @each_chapter
 def test_metadata(chapter, notebook):
     book = notebook(chapter)["metadata"]["book"]
-    assert book["level"] in {"core", "reference"}
+    assert book["level"] in PARTS
     assert isinstance(book["needs"], list)
     assert 2 <= len(book["goals"]) <= 6
     assert 1 <= book["read_min"] <= 60
@@ -96,14 +99,15 @@ def test_cells_are_short_and_clean(chapter, notebook):
 @each_chapter
 def test_anatomy(chapter, notebook):
     book = notebook(chapter)
-    core = book["metadata"]["book"]["level"] == "core"
+    level = book["metadata"]["book"]["level"]
     headings = [h.lower() for h in re.findall(r"^##+ (.+)$", text(book), re.MULTILINE)]
-    missing = [part for part in (SECTIONS if core else CARD) if not any(part in heading for heading in headings)]
+    missing = [part for part in PARTS[level] if not any(part in heading for heading in headings)]
     assert not missing, f"no heading speaks of {missing}; there are {headings}"
     assert "{chapter-references}" in text(book)
-    assert any("assert" in source for source in code(book)), "a derivation ends in an assert"
-    assert any(re.search(r"\bsp\.|wb\.symbolic", source) for source in code(book)), "the derivation is made with SymPy"
-    if core:
+    if level != "opening":
+        assert any("assert" in source for source in code(book)), "a derivation ends in an assert"
+        assert any(re.search(r"\bsp\.|wb\.symbolic", source) for source in code(book)), "the derivation is made with SymPy"
+    if level != "reference":
         assert re.search(r"<details[^>]*>\s*<summary>", text(book)), "a prediction that works without a kernel"
         assert "wb-predict" in text(book)
 
@@ -121,6 +125,13 @@ def test_exercises_have_solutions(chapter, notebook):
     least = 4 if notebook(chapter)["metadata"]["book"]["level"] == "core" else 2
     assert len(exercises) >= least, f"{len(exercises)} exercises; at least {least} are needed"
     assert set(exercises) <= set(solved), f"no solution for {sorted(set(exercises) - set(solved))}"
+
+
+def test_one_opening():
+    """It stands first and builds on nothing: whoever opens the book can read it."""
+    books = [json.loads((ROOT / f"{chapter}.ipynb").read_text("utf8"))["metadata"]["book"] for chapter in chapters()]
+    assert [book["level"] for book in books].count("opening") == 1
+    assert books[0]["level"] == "opening" and books[0]["needs"] == []
 
 
 def test_the_rules_themselves():

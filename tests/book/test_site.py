@@ -97,6 +97,13 @@ def test_chapter_weight(chapter, site, soups):
     assert sum(file.stat().st_size for file in files if file.is_file()) <= 6 * MB
 
 
+@pytest.mark.parametrize("page", ["claims", "equations", "methods", "scoreboard", "map", "syllabi"])
+def test_generated_pages_are_light_and_link_to_chapters(page, site, soups):
+    assert (site / "book" / f"{page}.html").stat().st_size <= 2 * MB
+    article = soups[f"book/{page}.html"].find("article")
+    assert len(article.select("a[href*='notebooks/']")) >= 10
+
+
 def test_site_weight(site):
     assert sum(file.stat().st_size for file in site.rglob("*") if file.is_file()) <= 100 * MB
 

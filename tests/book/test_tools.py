@@ -6,10 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
+from types import SimpleNamespace
 
 import execute
+import figures
 import pytest
+import site_table
 import stage
+import yaml
 
 NOTEBOOK = {
     "cells": [{"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None, "source": ""}],
@@ -102,8 +107,17 @@ def test_launch_buttons_need_a_public_address(address, found, monkeypatch):
     config = stage._config()
     assert bool(config.get("launch_buttons")) is bool(found)
     assert config["repository"]["url"] == (found or "")
+    form = "/issues/new?template=erratum.yml" in config["parse"]["myst_substitutions"]["report_an_error"]
+    assert form is bool(found and "github" in found)
     if found and "github" in found:
         assert config["launch_buttons"]["binderhub_url"]
+
+
+def test_the_form_for_errata_asks_what_makes_a_report_quick_to_act_on():
+    form = yaml.safe_load((execute.ROOT / ".github" / "ISSUE_TEMPLATE" / "erratum.yml").read_text("utf8"))
+    fields = {field["id"]: field.get("validations", {}).get("required", False) for field in form["body"]}
+    assert {"version": True, "chapter": True, "equation": False, "wrong": True, "right": True}.items() <= fields.items()
+    assert "book/errata" in execute.pages()
 
 
 @pytest.mark.parametrize("chapter", execute.chapters())
@@ -159,3 +173,40 @@ def test_pages_are_in_reading_order():
     order = execute.pages()
     assert order[0] == "book/index"
     assert order.index("book/how_to_run") < order.index("book/glossary")
+
+
+def test_the_table_of_pages_sums_and_keeps_the_worst():
+    def report(when="call", **measured):
+        return SimpleNamespace(when=when, user_properties=[("page", measured), ("other", 1)])
+
+    reports = [
+        report(page="b", html=7, weight=9, errors=1),
+        report(page="b", axe=1),
+        report(page="b", axe=2),
+        report(page="a", html=8),
+    ]
+    found = site_table.rows([*reports, report("teardown", page="b", axe=100)])
+    assert found == {"a": {"html": 8}, "b": {"html": 7, "weight": 9, "errors": 1, "axe": 3}}
+    lines = site_table.markdown(found).splitlines()
+    assert lines[2].startswith("| a | 8 | - |") and lines[-1].startswith("| 2 pages | most 8 | most 9 |") and "sum 3" in lines[-1]
+
+
+def test_figures_become_files_with_their_words(tmp_path):
+    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNgYGAAAAAEAAH2FzhVAAAAAElFTkSuQmCC"
+    text = (
+        f'<figure class="wb-figure" style="margin:0"><img src="data:image/png;base64,{pixel}" alt="One &amp; only pixel"'
+        " width=1><figcaption>A &lt;dot&gt;</figcaption></figure>"
+    )
+    cells = (
+        {"cell_type": "markdown", "source": "# Dots"},
+        {"cell_type": "code", "source": "", "outputs": [{"data": {"text/html": [text]}}, {"data": {"text/plain": "no figure"}}]},
+        {"cell_type": "code", "source": "", "outputs": [{"data": {"text/html": text}}]},
+    )
+    found = list(figures.figures(figures.Chapter("part/dots", "Part", {}, cells)))
+    assert [(f.file, f.alt, f.caption) for f in found] == [(f"part/dots-0{k}.png", "One & only pixel", "A <dot>") for k in (1, 2)]
+    archive = figures.write(found, tmp_path / "figures")
+    assert (tmp_path / "figures/part/dots-02.png").read_bytes()[:4] == b"\x89PNG" and archive.suffix == ".zip"
+    page = (tmp_path / "figures/index.html").read_text("utf8")
+    assert page.count('alt="One &amp; only pixel"') == 2 and "CC BY 4.0" in page and "<h2>Dots</h2>" in page
+    with zipfile.ZipFile(archive) as files:
+        assert "part/dots-01.png" in files.namelist()

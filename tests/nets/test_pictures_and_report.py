@@ -1,12 +1,14 @@
 """What a run trains on, and what it writes of itself."""
 
 import json
+import sys
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from tiny_training import awake, images, labels, model, write_pictures
 
+import workbench as wb
 from workbench.nets.training.pictures import read
 from workbench.nets.training.report import SIGMAS, Log, Report
 
@@ -69,3 +71,19 @@ def test_errors_are_measured_against_the_gaussian_law(tmp_path):
     assert line["gaussian"][SIGMAS.index(0.5)] == pytest.approx(
         float((law.data(x0 + 0.5 * noise, 0.5) - x0).square().mean()), rel=1e-5
     )
+
+
+def test_the_samples_take_the_steps_that_the_texts_name(tmp_path, monkeypatch):
+    report = Report(tmp_path, read(write_pictures(tmp_path / "p.safetensors")), 20, 0)
+    seen, plain = [], wb.solve
+
+    def watched(asked, x, grid, solver):
+        seen.append((grid, plain(asked, x, grid, solver)))
+        return seen[0][1]
+
+    monkeypatch.setattr(sys.modules["workbench.solve"], "solve", watched)  # wb.solve is the function, not the module
+    report.draw(3, model(), rows=1)
+    grid, run = seen[0]
+    assert torch.equal(grid, wb.grids.karras(wb.schedules.VE(), 18, stop=0.0))
+    assert run.evaluations == 35 and len(run.x) == 3
+    assert (tmp_path / "samples-0000003.png").stat().st_size > 0

@@ -54,6 +54,7 @@ CALLS = {
     "schedules in lambda": lambda: plots.schedules({"straight": Rectified()}, in_log_snr=True),
     "grid_points": lambda: plots.grid_points({"uniform": torch.linspace(1, 0, 5)}, schedule=Rectified()),
     "convergence": lambda: plots.convergence({"DDIM": (N, 2 / N), "UniPC": (N, 9 / N**3)}),
+    "side_by_side": lambda: plots.side_by_side({"one": {"a": N}, "two": {"a": N**2}}, x=N, logx=True, logy=True),
     "curves": lambda: plots.curves({"a": N, "b": N**2}, x=N, logx=True, logy=True),
     "spectrum": lambda: plots.spectrum({"moments": 1 / torch.arange(1.0, 200)}, noise={"sigma = 0.1": 0.1}),
     "field": lambda: plots.field(lambda x: -x, log_prob=log_normal),
@@ -230,6 +231,9 @@ def test_takes_tensors_as_they_are(dtype):
         (lambda: plots.trajectories(torch.zeros(3, 4, 2), exact=torch.zeros(3, 2)), "3 end points for 4 paths"),
         (lambda: plots.curves({"a": ([1, 2], [1, 2, 3])}), "2.* horizontal and .*3.* vertical"),
         (lambda: plots.curves({"a": N}), r"give \(x, y\)"),
+        (lambda: plots.side_by_side({"one": {"a": N}}, x=N), "needs 2 to 4"),
+        (lambda: plots.side_by_side({"one": {"a": N}, "two": {"a": N - 5}}, x=N, logy=True), "two, a.*not positive"),
+        (lambda: plots.side_by_side({"one": {"a": N}, "two": N}, x=N), "two.*dictionary of labeled lines"),
         (lambda: plots.curves({"a": (N, N - 5)}, logy=True), "not positive"),
         (lambda: plots.convergence({"a": (N, 0 * N)}), "not positive"),
         (lambda: plots.convergence({"a": (N[:1], N[:1])}), "at least two"),
@@ -240,6 +244,7 @@ def test_takes_tensors_as_they_are(dtype):
         (lambda: plots.field(lambda x: x[:, :1]), r"maps \(n, 2\) to \(n, 2\)"),
         (lambda: plots.heatmap(torch.zeros(3)), "two dimensions"),
         (lambda: plots.heatmap(torch.zeros(2, 2), log=True), "not positive"),
+        (lambda: plots.heatmap(torch.eye(2), limits=(1, 0)), "low < high"),
         (lambda: plots.bars({"a": 0.0}, log=True), "positive heights"),
         (lambda: plots.bars({"a": math.inf}), "infinity"),
         (lambda: plots.spectrum(torch.tensor([1.0, -1.0])), "none below 0"),
@@ -269,3 +274,13 @@ def test_the_legend_shows_whole_dash_patterns():
         drawn = legend.handlelength * legend.get_texts()[0].get_fontsize()
         _, dashes = line._dash_pattern
         assert dashes is None or 1.9 * sum(dashes) < drawn
+
+
+def test_side_by_side_is_one_scale_one_legend_and_one_look_for_each_label():
+    plot = plots.side_by_side({"net": {"DDIM": N, "UniPC": N**2}, "law": {"UniPC": N, "b": N}}, x=N)
+    left, right = plot.figure.axes
+    assert left.get_ylim() == right.get_ylim()
+    assert [text.get_text() for text in plot.figure.legends[0].get_texts()] == ["DDIM", "UniPC", "b"]
+    assert left.lines[1].get_color() == right.lines[0].get_color() != left.lines[0].get_color()
+    assert "Panel net: DDIM" in plot.alt
+    assert "Panel law: UniPC" in plot.alt

@@ -119,3 +119,17 @@ def test_bad_frames_are_refused(call, message):
 def test_frames_must_be_plots():
     with pytest.raises(TypeError, match="each frame is a Plot"):
         plots.player(lambda k: k, {"s": [1]})
+
+
+def test_readings_follow_the_frames_and_are_spoken():
+    x = torch.zeros(1, 3, 2, 2)
+    shown = plots.image_player([x, -x], {"n": [9, 4]}, readings={"price": [(1.0, "9 of 9"), (4 / 9, "4 <of> 9")]})
+    page, data = shown.html(), data_of(shown.html())
+    assert data["readings"] == [[[1.0, "9 of 9"], [4 / 9, "4 <of> 9"]]]
+    assert 'style="width:100.0%"' in page and ">9 of 9<" in page
+    assert shown.alts[1].endswith("price: 4 <of> 9.")
+    assert "readings" not in data_of(plots.image_player([x], {"n": [1]}).html())
+    with pytest.raises(ValueError, match="got 1 for 2 frames"):
+        plots.image_player([x, x], {"n": [1, 2]}, readings={"price": [(1.0, "all")]})
+    with pytest.raises(ValueError, match="not finite"):
+        plots.image_player([x], {"n": [1]}, readings={"price": [(float("nan"), "?")]})

@@ -1,10 +1,12 @@
 """Files that travel with the package, so that every chapter runs without a download: each verified before it is used.
 
 ``load("cifar10-moments")`` returns ``Moments``, ``load("cifar10-classes")`` returns ``ClassMoments``; ``load("cifar10-denoiser")``
-returns a trained network as a ``Denoiser``, ``load("cifar10-denoiser-history")`` the same one earlier in its training, by the number
-of images it had seen; ``load("cifar10-classifier")`` returns a ``Classifier``, and ``load("cifar10-features")`` the
-``FeatureStatistics`` that its features have over the images of "train" and of "test"; ``load("stand-in-images")`` returns samples of
-the denoiser as a data set, ``StandIns``; ``load("cifar10-facts")`` returns the recorded measurements that need the images.
+returns a trained network as a ``Denoiser``, ``load("cifar10-denoiser-history")`` the same one earlier in its training, by the
+number of images it had seen; ``load("cifar10-dit")`` returns a small transformer in its place; ``load("cifar10-classifier")``
+returns a ``Classifier``, and ``load("cifar10-features")`` the ``FeatureStatistics`` that its features have over the images of
+"train" and of "test"; ``load("stand-in-images")`` returns samples of the denoiser as a data set, ``StandIns``;
+``load("cifar10-nine")`` returns the nine pictures of the denoiser by schedule; ``load("cifar10-facts")`` returns the recorded
+measurements that need the images.
 ``manifest.json`` says of each file what it was made from, by which command, and what may be claimed from it.
 
 A folder named by the environment variable ``WORKBENCH_ARTIFACTS``, with a manifest of its own, comes before the package's: so the
@@ -110,6 +112,10 @@ def load(name: str, folder: Path | None = None) -> Moments | ClassMoments | Stan
         return features.unpack(content)
     if kind == "stand-in":
         return unpack_stand_ins(content, tuple(entry["measured"]["classes"]), summary(name, folder))
+    if kind == "pictures":
+        from workbench.artifacts import cifar10_nine
+
+        return dict(cifar10_nine.unpack(content))
     if kind == "facts":
         return json.loads(content)
     raise ArtifactError(f"{name!r} is of kind {kind!r}, which this version cannot read; update the package")

@@ -21,9 +21,15 @@ def images_sha256(images: UInt8[Tensor, "n channels height width"]) -> str:
 
 def options(description: str | None) -> argparse.ArgumentParser:
     """Return a command line with the options that the builders of CIFAR-10 artifacts share."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = plain(description)
     parser.add_argument("--data", help="folder with cifar-10-batches-bin or the archive (default: the cache folder)")
     parser.add_argument("--source", choices=sorted(SOURCES), required=True, help="which images the folder holds")
+    return parser
+
+
+def plain(description: str | None) -> argparse.ArgumentParser:
+    """Return a command line for a builder that needs no images: only the folder to write to."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write to (default: inside the package)")
     return parser
 

@@ -9,6 +9,7 @@ from workbench.denoiser import Denoiser
 from workbench.schedules import Schedule
 
 MIXTURE = ((0.4, 0.6), (-1.5, 1.0), (0.6, 0.8))
+"""Weights, means and standard deviations of the law that checks measure on unless they are told another."""
 
 
 class CheckMixture(Denoiser):
@@ -19,9 +20,10 @@ class CheckMixture(Denoiser):
 
     predicts = "noise"
 
-    def __init__(self, schedule: Schedule, law: tuple = MIXTURE) -> None:
+    def __init__(self, schedule: Schedule, law: tuple | None = None) -> None:
         self.schedule = schedule
-        self.weights, self.means, self.stds = (torch.tensor(part, dtype=torch.float64) for part in law)
+        parts = MIXTURE if law is None else law
+        self.weights, self.means, self.stds = (torch.tensor(part, dtype=torch.float64) for part in parts)
 
     def _components(self, t) -> tuple[float | Tensor, Tensor, Tensor]:
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)

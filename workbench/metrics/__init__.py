@@ -16,10 +16,12 @@ from workbench.metrics.frechet import (
     FeatureStatistics,
     FrechetEstimate,
     frechet_bias,
+    frechet_difference,
     frechet_distance,
     frechet_estimate,
 )
 from workbench.metrics.inception import inception_features
+from workbench.metrics.relative import relative_error
 
 __all__ = [
     "Estimate",
@@ -35,11 +37,13 @@ __all__ = [
     "extrapolated_frechet",
     "fitted_order",
     "frechet_bias",
+    "frechet_difference",
     "frechet_distance",
     "frechet_estimate",
     "inception_features",
     "mean_and_covariance_error",
     "paired_difference",
+    "relative_error",
     "seeds_needed",
     "sliced_wasserstein",
 ]

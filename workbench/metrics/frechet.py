@@ -18,6 +18,8 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from workbench.metrics.clouds import Estimate
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureStatistics:
@@ -28,7 +30,7 @@ class FeatureStatistics:
     count: int
 
     @classmethod
-    def of(cls, features: Float[Tensor, "n f"] | Iterable[Float[Tensor, "n f"]]) -> "FeatureStatistics":
+    def of(cls, features: Float[Tensor, "n f"] | Iterable[Float[Tensor, "_ f"]]) -> "FeatureStatistics":
         """Of one tensor of features, or of batches of them that need not fit in memory together.
 
         Raises:
@@ -108,6 +110,28 @@ def frechet_estimate(features: Float[Tensor, "n f"], reference: FeatureStatistic
     Raises:
         ValueError: for no more samples than features (the correction needs an invertible covariance), or sizes that do not fit.
     """
+    plain, bias, slope = _expanded(features, reference)
+    return FrechetEstimate(plain - bias, math.sqrt(float(slope.var()) / len(slope)), plain, bias)
+
+
+def frechet_difference(a: Float[Tensor, "n f"], b: Float[Tensor, "m f"], reference: FeatureStatistics) -> Estimate:
+    """How much farther ``a`` is from the reference than ``b``, with the standard error of a pair: a_i and b_i from the same noise i.
+
+    The difference of two :func:`frechet_estimate`; its standard error is the spread of the difference of the two derivatives, so
+    that what the noise does to both alike cancels.
+
+    Raises:
+        ValueError: for another number of samples in ``a`` than in ``b``, and as :func:`frechet_estimate`.
+    """
+    if len(a) != len(b):
+        raise ValueError(f"got {len(a)} and {len(b)} samples; pairs need as many of each, made from the same noise")
+    first, second = _expanded(a, reference), _expanded(b, reference)
+    value = first[0] - first[1] - (second[0] - second[1])
+    return Estimate(value, math.sqrt(float((first[2] - second[2]).var()) / len(a)))
+
+
+def _expanded(features: Tensor, reference: FeatureStatistics) -> tuple[float, float, Tensor]:
+    """The plain distance, its bias, and its derivative with respect to the weight of each sample."""
     x = _checked(features)
     n, f = x.shape
     if len(reference.mean) != f:
@@ -127,7 +151,7 @@ def frechet_estimate(features: Float[Tensor, "n f"], reference: FeatureStatistic
     second = ((y.square() @ weight) * y.square()).sum(1).mean() - (weight.diagonal() * squared[kept].square()).sum()
     bias = float(own.covariance.trace() + 0.5 * second) / n
     slope = 2 * centered @ (own.mean - reference.mean) + centered.square().sum(1) - (y.square() / s).sum(1)
-    return FrechetEstimate(plain - bias, math.sqrt(float(slope.var()) / n), plain, bias)
+    return plain, bias, slope
 
 
 def _root(covariance: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from workbench.plots.pictures import images
 from workbench.plots.player import image_player, player
 from workbench.plots.plot import Plot
 from workbench.plots.schedule_curves import grid_points, schedules
+from workbench.plots.side_by_side import side_by_side
 
 __all__ = [
     "Plot",
@@ -32,6 +33,7 @@ __all__ = [
     "player",
     "scatter",
     "schedules",
+    "side_by_side",
     "spectrum",
     "trajectories",
 ]

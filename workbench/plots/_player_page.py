@@ -14,6 +14,12 @@ STYLE = (
     ".wb-player .wb-value{font-variant-numeric:tabular-nums;min-width:3em}"
     ".wb-player "
     ".wb-status{position:absolute;width:1px;height:1px;margin:-1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}"
+    ".wb-player .wb-readings{max-width:44em;margin:.5em auto;font-variant-numeric:tabular-nums}"
+    ".wb-player .wb-reading{display:grid;grid-template-columns:5em minmax(4em,1fr);gap:.1em .8em;align-items:center;margin:.3em 0}"
+    ".wb-player .wb-reading-name{font-weight:600}"
+    ".wb-player .wb-bar{height:.8em;border:1px solid currentColor;border-radius:4px;overflow:hidden}"
+    ".wb-player .wb-bar>span{display:block;height:100%;background:currentColor;opacity:.55}"
+    ".wb-player .wb-reading-words{grid-column:2}"
     "</style>"
 )
 
@@ -27,6 +33,7 @@ SCRIPT = """
   var play = root.querySelector(".wb-play");
   var sliders = Array.from(root.querySelectorAll("input[type=range]")), values = root.querySelectorAll(".wb-value");
   var steps = Array.from(root.querySelectorAll("button[data-axis]")), timer = null, saying = null;
+  var bars = root.querySelectorAll(".wb-bar>span"), words = root.querySelectorAll(".wb-reading-words");
   data.frames[0] = image.getAttribute("src");
   function show(speak) {
     var frame = 0;
@@ -42,6 +49,10 @@ SCRIPT = """
     });
     image.src = data.frames[frame];
     image.alt = data.alts[frame];
+    (data.readings || []).forEach(function (rows, k) {
+      bars[k].style.width = 100 * rows[frame][0] + "%";
+      words[k].textContent = rows[frame][1];
+    });
     clearTimeout(saying);
     if (speak) { saying = setTimeout(function () { status.textContent = data.alts[frame]; }, 700); }
   }

@@ -131,16 +131,19 @@ def heatmap(
     ylabel: str = "row",
     label: str = "value",
     log: bool = False,
+    limits: tuple[float, float] | None = None,
     numbers: bool | None = None,
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
     """A matrix as colors, row 0 on top; numbers are written into the cells of small ones (up to 12 by 12).
 
+    `limits` fixes the ends of the color scale, for frames of a player.
+
     Raises:
         TypeError: for values that are not numbers.
-        ValueError: for a matrix that is empty, not two-dimensional or not finite, entries that are not positive with log=True, or labels
-            that are not one for each row or column.
+        ValueError: for a matrix that is empty, not two-dimensional or not finite, entries that are not positive with log=True, limits
+            that are not in order, or labels that are not one for each row or column.
     """
     m = finite(matrix, "matrix")
     if m.ndim != 2 or not m.size:
@@ -150,9 +153,15 @@ def heatmap(
     for given, size, what in ((row_labels, m.shape[0], "row_labels"), (column_labels, m.shape[1], "column_labels")):
         if given is not None and len(given) != size:
             raise ValueError(f"{what}: got {len(given)} for {size}; give one for each")
-    signed = not log and m.min() < 0 < m.max()
+    if limits is not None and not limits[0] < limits[1]:
+        raise ValueError(f"limits: got {limits}; needs (low, high) with low < high")
+    low, high = limits or (None, None)
+    signed = not log and limits is None and m.min() < 0 < m.max()
     bound = np.abs(m).max()
-    scale = {"norm": LogNorm()} if log else {"cmap": "RdBu_r", "vmin": -bound, "vmax": bound} if signed else {}
+    if log:
+        scale = {"norm": LogNorm(low, high)}
+    else:
+        scale = {"cmap": "RdBu_r", "vmin": -bound, "vmax": bound} if signed else {"vmin": low, "vmax": high}
     figure, (axis,) = canvas(title=title, size=(SIZE[0], min(6.0, max(2.4, 6.4 * m.shape[0] / m.shape[1] * 0.7 + 0.5))))
     image = axis.imshow(m, aspect="auto" if m.shape[1] > 3 * m.shape[0] else "equal", interpolation="nearest", **scale)
     axis.grid(visible=False)

@@ -11,12 +11,13 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from workbench.plots._arrays import Values, array, name_of
 from workbench.plots._player_page import SCRIPT, STYLE
+from workbench.plots._readings import Readings, bars, checked, spoken
 from workbench.plots.pictures import _words, pixels
 from workbench.plots.plot import Plot, data_uri, encode
 from workbench.plots.style import CSS_DPI, DPI
@@ -38,6 +39,7 @@ class Player:
     pixelated: bool = False
     play: bool = False
     caption: str | None = None
+    readings: Mapping[str, tuple[tuple[float, str], ...]] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
@@ -54,6 +56,7 @@ class Player:
         name = key if _shown[key] == 1 else f"{key}-{_shown[key]}"
         uris = [data_uri(content, mime) for mime, content in self.images]
         data = {"labels": list(self.axes.values()), "alts": self.alts, "frames": [None, *uris[1:]]}
+        data |= {"readings": list(self.readings.values())} if self.readings else {}
         width, height = self.size
         smooth = "image-rendering:pixelated;" if self.pixelated else ""
         controls = "".join(_slider(name, k, axis, labels) for k, (axis, labels) in enumerate(self.axes.items()))
@@ -62,7 +65,7 @@ class Player:
         return (
             f'<figure class="wb-player" id="{name}" style="margin:0">{STYLE}'
             f'<img src="{uris[0]}" alt="{html.escape(self.alts[0])}" width="{width}" height="{height}" '
-            f'style="{smooth}max-width:100%;height:auto;background:#fff">'
+            f'style="{smooth}max-width:100%;height:auto;background:#fff">{bars(self.readings)}'
             f'<div class="wb-controls" hidden>{controls}{play}</div>'
             f'<output class="wb-status" aria-live="polite"></output>{caption}'
             f"<script "
@@ -127,15 +130,17 @@ def image_player(
     alt: str | Sequence[str] | None = None,
     caption: str | None = None,
     play: bool = False,
+    readings: Readings | None = None,
 ) -> Player:
     """`player` for batches of small pictures (n, 3 or 1, h, w) in [-1, 1]: single pixels, enlarged by the browser `zoom` times.
 
     When all frames together weigh more than ``BUDGET``, each keeps its 128 best colors: sharp pixels, rounded colors.
+    `readings` draws one bar for each of its names under the picture, such as a price: (length from 0 to 1, words) for each frame.
 
     Raises:
         TypeError: for values that are not numbers.
         ValueError: for no axes, a number of frames that does not fit them, frames of different sizes, pictures that are not finite
-            (n, 3 or 1, h, w), or a zoom below 1.
+            (n, 3 or 1, h, w), readings that are not finite or not one for each frame, or a zoom below 1.
     """
     labels = _labels(axes)
     if callable(frames):
@@ -144,12 +149,13 @@ def image_player(
         raise ValueError(f"zoom: got {zoom!r}; needs at least 1")
     batches = list(frames)
     _count(len(batches), labels)
+    shown = checked(readings, len(batches))
     sheets = [pixels(batch, columns) for batch in batches]
     height, width = _one_size(sheets)
-    own = [_words({"all": array(batch, "pictures")}, False, None) for batch in batches]
+    own = [_words({"all": array(batch, "pictures")}, False, None) + spoken(shown, k) for k, batch in enumerate(batches)]
     contents = tuple(("image/png", encode(sheet)) for sheet in sheets)
     size = (width * zoom, height * zoom)
-    return Player(_lighter(contents, sheets), _alts(own, labels, alt), labels, size, True, play, caption)
+    return Player(_lighter(contents, sheets), _alts(own, labels, alt), labels, size, True, play, caption, shown)
 
 
 def _labels(axes: Mapping[str, Sequence[object]]) -> dict[str, tuple[str, ...]]:
@@ -217,12 +223,12 @@ def _webp(sheet: np.ndarray) -> tuple[str, bytes]:
 
 
 def _slider(name: str, k: int, axis: str, labels: tuple[str, ...]) -> str:
-    shown, field = html.escape(axis), f"{name}-{k}"
+    shown, key = html.escape(axis), f"{name}-{k}"
     first = html.escape(labels[0])
     return (
-        f'<div class="wb-axis"><label for="{field}">{shown}</label>'
+        f'<div class="wb-axis"><label for="{key}">{shown}</label>'
         f'<button type="button" data-axis="{k}" data-step="-1" aria-label="previous {shown}">&#8249;</button>'
-        f'<input id="{field}" type="range" min="0" max="{len(labels) - 1}" value="0" step="1" '
+        f'<input id="{key}" type="range" min="0" max="{len(labels) - 1}" value="0" step="1" '
         f'aria-valuetext="{first}" autocomplete="off">'
         f'<button type="button" data-axis="{k}" data-step="1" aria-label="next {shown}">&#8250;</button>'
         f'<span class="wb-value" aria-hidden="true">{first}</span></div>'

@@ -34,6 +34,7 @@ class Ancestral(OneLook):
 
     eta: float = 1.0
     paper = "crowson2022kdiffusion"
+    other_names = ("Euler ancestral", "Euler a", "EulerAncestralDiscreteScheduler", "k_euler_a", "sample_euler_ancestral")
 
     def __post_init__(self) -> None:
         if not self.eta >= 0:

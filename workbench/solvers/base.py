@@ -20,12 +20,14 @@ class Solver(ABC):
         evaluations_per_step: model calls in one ordinary step.
         stochastic: whether it draws noise.
         paper: bib key.
+        other_names: what papers and programs call it; one name belongs to one method.
     """
 
     order: float
     evaluations_per_step: int
     stochastic: bool = False
     paper: str
+    other_names: tuple[str, ...] = ()
 
     @property
     def global_order(self) -> float:

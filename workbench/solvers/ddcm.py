@@ -23,6 +23,7 @@ class DDCM(OneLook):
 
     stochastic = True
     paper = "xu2024infedit"
+    other_names = ("multistep consistency sampling", "sample_lcm")
 
     @property
     def global_order(self) -> float:

@@ -26,6 +26,7 @@ class DDIM(OneLook):
 
     eta: float = 0.0
     paper = "song2021ddim"
+    other_names = ("DPM-Solver-1", "DDIMScheduler")
 
     def __post_init__(self) -> None:
         if not 0 <= self.eta <= 1:

@@ -4,7 +4,9 @@
     variance = sigma_s^2 (1 - exp(-2 h))    "small": the posterior's own, exact when the data are one point,
              = sigma_t^2 (1 - exp(-2 h))    "large": the forward step's, exact on VP when the data are N(0, I).
 
-In this form it is right on every schedule, flow matching included.  Paper: ``ho2020ddpm``.
+In this form it is right on every schedule, flow matching included.
+
+Book: ``foundations/following_the_flow_back``.  Paper: ``ho2020ddpm``.
 """
 
 import math
@@ -28,6 +30,7 @@ class DDPM(OneLook):
     variance: Literal["small", "large"] = "small"
     stochastic = True
     paper = "ho2020ddpm"
+    other_names = ("DDPMScheduler",)
 
     def __post_init__(self) -> None:
         if self.variance not in ("small", "large"):

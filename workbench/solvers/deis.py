@@ -39,6 +39,7 @@ class DEIS(Multistep):
     final_order: int | None = None
     face = "noise"
     paper = "zhang2023deis"
+    other_names = ("tAB-DEIS", "rhoAB-DEIS", "DEISMultistepScheduler")
 
     def __post_init__(self) -> None:
         check_order(self.order, (1, 2, 3, 4), self.final_order, "DEIS")

@@ -31,3 +31,4 @@ class DPMSolver(Singlestep):
     r1: float | None = None
     r2: float | None = None
     paper = "lu2022dpmsolver"
+    other_names = ("DPM-Solver-2", "DPM-Solver-3", "DPM2", "KDPM2DiscreteScheduler", "k_dpm_2", "sample_dpm_2")

@@ -37,6 +37,7 @@ class DPMSolverFast(Staged):
     order = 3
     evaluations_per_step = 3
     paper = "lu2022dpmsolver"
+    other_names = ("DPM-Solver-fast", "DPM fast", "k_dpm_fast", "sample_dpm_fast")
 
     def __post_init__(self) -> None:
         if isinstance(self.remainder, bool) or self.remainder not in TAIL:

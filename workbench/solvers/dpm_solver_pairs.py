@@ -30,12 +30,14 @@ class Pair:
         face: the answer that is integrated.
         stochastic: False.
         paper: bib key.
+        other_names: what papers and programs call it.
     """
 
     order: int
     face: Face
     stochastic = False
     paper = "lu2022dpmsolver"
+    other_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_face(self.face)
@@ -62,6 +64,7 @@ class DPMSolver12(Pair):
 
     face: Face = "noise"
     order = 2
+    other_names = ("DPM-Solver-12",)
 
 
 @dataclass(frozen=True)
@@ -74,3 +77,4 @@ class DPMSolver23(Pair):
 
     face: Face = "noise"
     order = 3
+    other_names = ("DPM-Solver-23", "DPM adaptive", "k_dpm_ad", "sample_dpm_adaptive")

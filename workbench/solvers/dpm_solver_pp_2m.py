@@ -34,6 +34,7 @@ class DPMSolverPP2M(Multistep):
     final_order: int | None = None
     order = 2
     paper = "lu2022dpmpp"
+    other_names = ("DPM-Solver++(2M)", "DPM++ 2M", "DPMSolverMultistepScheduler", "dpmpp_2m", "k_dpmpp_2m", "sample_dpmpp_2m")
 
     def __post_init__(self) -> None:
         check_face(self.face)

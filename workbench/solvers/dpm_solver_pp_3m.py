@@ -39,6 +39,7 @@ class DPMSolverPP3M(Multistep):
     final_order: int | None = None
     order = 3
     paper = "lu2022dpmpp"
+    other_names = ("DPM-Solver++(3M)", "DPM++ 3M", "dpmpp_3m")
 
     def __post_init__(self) -> None:
         check_face(self.face)

@@ -27,6 +27,7 @@ class DPMSolverPP2S(Singlestep):
     r1: float | None = None
     order = 2
     paper = "lu2022dpmpp"
+    other_names = ("DPM-Solver++(2S)", "DPM++ 2S", "DPMSolverSinglestepScheduler", "dpmpp_2s")
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,4 @@ class DPMSolverPP3S(Singlestep):
     r2: float | None = None
     order = 3
     paper = "lu2022dpmpp"
+    other_names = ("DPM-Solver++(3S)", "DPM++ 3S", "dpmpp_3s")

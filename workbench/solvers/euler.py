@@ -14,3 +14,4 @@ class Euler(RungeKutta):
 
     tableau = Tableau((0.0,), ((),), (1.0,))
     order = 1
+    other_names = ("forward Euler", "EulerDiscreteScheduler", "FlowMatchEulerDiscreteScheduler", "k_euler", "sample_euler")

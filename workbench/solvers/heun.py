@@ -35,6 +35,7 @@ class Heun(RungeKutta):
     churn_noise: float = 1.0
     order = 2
     paper = "karras2022edm"
+    other_names = ("EDM sampler", "improved Euler", "HeunDiscreteScheduler", "k_heun", "sample_heun")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -49,6 +49,7 @@ class IPNDM(ClassicalAdams):
     order: int = 4
     final_order: int | None = None
     paper = "zhang2023deis"
+    other_names = ("iPNDM", "IPNDMScheduler")
 
     def __post_init__(self) -> None:
         check_order(self.order, (1, 2, 3, 4), self.final_order, "IPNDM")

@@ -32,6 +32,7 @@ class LMS(Multistep):
     final_order: int | None = None
     face = "noise"
     paper = "crowson2022kdiffusion"
+    other_names = ("linear multistep", "LMSDiscreteScheduler", "k_lms", "sample_lms")
 
     def __post_init__(self) -> None:
         check_order(self.order, (1, 2, 3, 4), self.final_order, "LMS")

@@ -11,3 +11,4 @@ class Midpoint(RungeKutta):
 
     tableau = Tableau((0.0, 0.5), ((), (0.5,)), (0.0, 1.0))
     order = 2
+    other_names = ("explicit midpoint", "modified Euler")

@@ -1,4 +1,4 @@
-"""PNDM (also F-PNDM, PLMS): iPNDM of order 4 that gathers its past by three pseudo-Runge-Kutta steps.
+"""PNDM (also F-PNDM): iPNDM of order 4 that gathers its past by three pseudo-Runge-Kutta steps.
 
 Pseudo: a classical method in which "go from t to s along the slope e" is the DDIM map x -> (alpha_s / alpha_t) x - sigma_s h phi_1(h) e.
 
@@ -69,3 +69,4 @@ class PNDM(PseudoStart):
     order = 4
     start = RK4.tableau
     start_steps = 3
+    other_names = ("F-PNDM", "PNDMScheduler")

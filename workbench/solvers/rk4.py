@@ -15,3 +15,4 @@ class RK4(RungeKutta):
         (1 / 6, 1 / 3, 1 / 3, 1 / 6),
     )
     order = 4
+    other_names = ("classical Runge-Kutta",)

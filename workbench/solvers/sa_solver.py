@@ -46,6 +46,7 @@ class SASolver(PredictorCorrector):
     published: bool = False
     final_order: int | None = None
     paper = "xue2023sasolver"
+    other_names = ("SA-Solver", "SASolverScheduler")
 
     def __post_init__(self) -> None:
         check_face(self.face)

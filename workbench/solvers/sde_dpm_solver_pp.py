@@ -49,6 +49,16 @@ class SDEDPMSolverPP(Multistep):
     published: bool = False
     final_order: int | None = None
     paper = "lu2022dpmpp"
+    other_names = (
+        "SDE-DPM-Solver++",
+        "sde-dpmsolver++",
+        "DPM++ 2M SDE",
+        "DPM++ 3M SDE",
+        "dpmpp_2m_sde",
+        "dpmpp_3m_sde",
+        "sample_dpmpp_2m_sde",
+        "sample_dpmpp_3m_sde",
+    )
 
     def __post_init__(self) -> None:
         check_face(self.face)

@@ -16,6 +16,7 @@ class Kutta3(RungeKutta):
     tableau = Tableau((0.0, 0.5, 1.0), ((), (0.5,), (-1.0, 2.0)), (1 / 6, 2 / 3, 1 / 6))
     order = 3
     paper = "kutta1901beitrag"
+    other_names = ("RK3",)
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class VanDerHouwen3(RungeKutta):
     tableau = Tableau((0.0, 8 / 15, 2 / 3), ((), (8 / 15,), (0.25, 5 / 12)), (0.25, 0.0, 0.75))
     order = 3
     paper = "zhang2023deis"
+    other_names = ("3vdh",)
 
 
 @dataclass(frozen=True)
@@ -52,3 +54,4 @@ class SSPRK3(RungeKutta):
     tableau = Tableau((0.0, 1.0, 0.5), ((), (1.0,), (0.25, 0.25)), (1 / 6, 1 / 6, 2 / 3))
     order = 3
     paper = "shu1988efficient"
+    other_names = ("TVD-RK3", "Shu-Osher")

@@ -44,6 +44,7 @@ class UniPC(PredictorCorrector):
     face: Face = "data"
     final_order: int | None = None
     paper = "zhao2023unipc"
+    other_names = ("UniP", "UniC", "UniPCMultistepScheduler", "uni_pc", "uni_pc_bh2")
 
     def __post_init__(self) -> None:
         check_face(self.face)

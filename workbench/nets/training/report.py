@@ -96,8 +96,11 @@ class Report:
         found = denoising_errors(model, self.x0.to(_device(model)), times, generator=generator, labels=labels)
         return dict(zip(SIGMAS, found.tolist(), strict=True))
 
-    def draw(self, step: int, model: Denoiser, rows: int = 2, evaluations: int = 35) -> None:
-        """Write a sheet of samples, one column a class (or ten of no class), and the curves of losses and errors."""
+    def draw(self, step: int, model: Denoiser, rows: int = 2, steps: int = 18) -> None:
+        """Write a sheet of samples, one column a class (or ten of no class), and the curves of losses and errors.
+
+        The samples are made by ``steps`` steps of Heun's method, the last of them to 0: 2 steps - 1 evaluations.
+        """
         from workbench import plots
         from workbench.solve import solve
         from workbench.solvers import Heun
@@ -106,8 +109,7 @@ class Report:
         columns = min(classes or 10, 10)
         device = _device(model)
         generators = [torch.Generator().manual_seed(seed) for seed in range(rows * columns)]
-        grid = karras(VE(), (evaluations + 1) // 2, 80.0, 0.002)
-        grid = torch.cat([grid, grid.new_zeros(1)])
+        grid = karras(VE(), steps, stop=0.0)
         x = VE().prior((rows * columns, *self.x0.shape[1:]), grid[0], generator=generators, device=device)
         asked = model if classes is None else model.given(torch.arange(columns, device=device).repeat(rows))
         pictures = solve(asked.on(VE()), x, grid, Heun()).x.cpu()
