@@ -55,7 +55,7 @@ bench: $(VENV)/.stamp  ## benchmarks: ratios measured side by side in one run
 NOTEBOOKS ?=
 OPTIONS ?=
 course: $(VENV)/.stamp  ## student and teacher notebooks in _build/course (NOTEBOOKS= instead of the book)
-	$(PY) -m book._course.make $(NOTEBOOKS)
+	$(PY) -m book._course.make $(NOTEBOOKS) $(OPTIONS)
 
 grade: $(VENV)/.stamp  ## grade a folder of submissions (DIR=folder, EXERCISES="labels", NOTEBOOKS=, OPTIONS=)
 	@test -n "$(DIR)" || { echo "Say where the submissions are: make grade DIR=path/to/folder"; exit 1; }

@@ -92,14 +92,47 @@ def write(found: list[Chapter], out: Path) -> list[dict]:
     return rows
 
 
+def run(found: list[Chapter]) -> None:
+    """Prove by running: on a law that is not the book's, each solution passes all its checks, and the empty task none that is worth points.
+
+    Raises:
+        ValueError: for the first exercise of which this is not so.
+    """
+    from book._course.confine import Limits
+    from book._course.grading import Grader, Ungradable
+    from book._course.program import program
+
+    grader = Grader(Limits())
+    for chapter in found:
+        for exercise in chapter.exercises:
+            if exercise.coding:
+                try:
+                    attempt, idle = grader.law(program(chapter, exercise), "a student")
+                except Ungradable as error:
+                    raise ValueError(str(error)) from error
+                if idle:
+                    raise ValueError(
+                        f"{exercise.label}: the empty task passes check {min(idle)}; let every check depend on the answer"
+                    )
+                print(
+                    f"{exercise.label}: passes on {'a law of its own' if attempt is not None else 'the law of the book only'}",
+                    flush=True,
+                )
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make course", description=__doc__.split("\n")[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="notebooks in the form of our chapters (default: the whole book)")
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument(
+        "--run", action="store_true", help="also run every solution, and every task, as the grader does (minutes for the book)"
+    )
     options = parser.parse_args(arguments)
     try:
         found = chapters(options.notebooks)
         rows = write(found, options.out)
+        if options.run:
+            run(found)
     except ValueError as error:
         print(f"make course: {error}", file=sys.stderr)
         return 2

@@ -162,6 +162,14 @@ def test_the_page_for_teachers_lists_what_there_is(one):
     assert named and named <= known, named - known
 
 
+def test_solutions_and_tasks_are_run_on_request(one, tmp_path, capsys):
+    assert make.main([str(one), "--out", str(tmp_path), "--run"]) == 0
+    assert capsys.readouterr().out.count("passes on a law of its own") == 2
+    wrong = lesson.lesson(tmp_path, mean=lesson.MEAN + "\nassert mean is None")
+    assert make.main([str(wrong), "--out", str(tmp_path), "--run"]) == 2
+    assert "solution of lesson-mean does not pass here" in capsys.readouterr().err
+
+
 def test_bad_notebooks_are_named(tmp_path, capsys):
     (tmp_path / "a.ipynb").write_text("[]")
     assert make.main([str(tmp_path / "a.ipynb"), "--out", str(tmp_path)]) == 2

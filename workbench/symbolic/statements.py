@@ -42,7 +42,7 @@ class Statement:
         """
         difference = self.difference()
         self._spot_check(difference)
-        for simplify in (sp.simplify, _by_roots, sp.trigsimp):
+        for simplify in (sp.expand, _by_fractions, sp.simplify, _by_roots, sp.trigsimp):  # the quick ones first
             if simplify(difference) == 0:
                 return self
         raise AssertionError(f"{self.name}: holds at the points tried, but is not proved; left over: {sp.simplify(difference)}")
@@ -58,6 +58,14 @@ class Statement:
 
     def _repr_latex_(self) -> str:
         return rf"$\displaystyle {sp.latex(self.lhs)} = {sp.latex(self.rhs)}$"
+
+
+def _by_fractions(expression: sp.Expr) -> sp.Expr:
+    """One fraction without common factors, every function of the symbols taken for a symbol of its own; as it is where there is none."""
+    try:
+        return sp.cancel(sp.together(sp.expand_power_exp(sp.expand_log(expression))))
+    except sp.PolynomialError:
+        return expression
 
 
 def _by_roots(expression: sp.Expr) -> sp.Expr:
