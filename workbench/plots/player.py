@@ -159,9 +159,9 @@ def image_player(
     return Player(_lighter(contents, sheets), _alts(own, labels, alt), labels, size, True, play, caption, shown)
 
 
-def _rows(batch: np.ndarray, columns: int | None) -> dict[int, np.ndarray]:
+def _rows(batch: np.ndarray, columns: int | None) -> dict[str, np.ndarray]:
     columns = columns or math.ceil(math.sqrt(len(batch)))
-    return {k: batch[k : k + columns] for k in range(0, len(batch), columns)}
+    return {str(k): batch[k : k + columns] for k in range(0, len(batch), columns)}
 
 
 def _labels(axes: Mapping[str, Sequence[object]]) -> dict[str, tuple[str, ...]]:
