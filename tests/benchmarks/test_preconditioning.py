@@ -123,3 +123,10 @@ def test_the_published_numbers_are_those_of_the_four_formulas():
     assert set(errors) == set(preconditioning.VARIANTS)
     shape = (len(facts["seeds"]), len(facts["checkpoints"]), len(facts["sigmas"]))
     assert all(found.shape == shape and bool((found > 0).all()) for found in errors.values())
+    judged = {name: torch.tensor(found) for name, found in facts["quality"].items()}
+    assert {name: len(found) for name, found in judged.items()} == {
+        **dict.fromkeys(errors, shape[0]),
+        "law alone": 1,
+        "test pictures": 1,
+    }
+    assert all(bool((found > 0).all()) for found in judged.values()), "a distance and its standard error"
