@@ -28,7 +28,7 @@ class Syllabus(Reading):
     option_spec = {"levels": directives.unchanged_required}
 
     def run(self):
-        levels = self.options.get("levels", "core").split()
+        levels = self.options.get("levels", "opening core").split()
         book = chapters(Path(self.env.srcdir))
         reading = closed(book, {chapter.name for chapter in book if chapter.book["level"] in levels})
         plan = weeks(reading, int(self.arguments[0]))

@@ -4,7 +4,7 @@
 
 eta = 0 solves the probability-flow ODE exactly where the data prediction is constant; eta = 1 is DDPM's posterior.  The formula
 for s_eta is right on every schedule (the textbook's own form holds on variance-preserving ones only).
-Book: ``foundations/following_the_flow_back``.  Paper: ``song2021ddim``.
+Book: ``solvers/euler_is_ddim``.  Paper: ``song2021ddim``.
 """
 
 import math
