@@ -19,6 +19,9 @@ PARTS = {"core": SECTIONS, "reference": CARD, "opening": OPENING}
 each_chapter = pytest.mark.parametrize("chapter", chapters())
 
 
+GLUED = re.compile(r"\{glue:text\}`[\w.-]+(:[^`{}\s]+)?`")
+
+
 def code(book) -> list[str]:
     return ["".join(c["source"]) for c in book["cells"] if c["cell_type"] == "code"]
 
@@ -118,6 +121,15 @@ def test_measures_something(chapter, notebook):
 
 
 @each_chapter
+def test_glued_numbers_are_closed(chapter, notebook):
+    """A forgotten backtick would print the role and its name instead of the number."""
+    words = text(notebook(chapter))
+    asked = [words[hit.start() :][:120] for hit in re.finditer(r"\{glue:text\}", words)]
+    broken = [start for start in asked if not GLUED.match(start)]
+    assert not broken, f"write {{glue:text}}`name:format`, in one line: {broken}"
+
+
+@each_chapter
 def test_exercises_have_solutions(chapter, notebook):
     words = text(notebook(chapter))
     exercises = re.findall(r"\{exercise(?:-start)?\}[^\n]*\n(?:.*\n)*?:label:\s*(\S+)", words)
@@ -135,6 +147,7 @@ def test_one_opening():
 
 
 def test_the_rules_themselves():
+    assert GLUED.match("{glue:text}`a.b-c:.1%` of") and not GLUED.match("{glue:text}`a:.1f} times `b`")
     assert undetermined("x = torch.randn(3)\n%pip list") == ["torch.randn(3)"]
     assert undetermined("x = torch.randn(\n    3, generator=rng\n)") == []
     assert lines("x = 1\ny = (\n    2,\n    3,\n)\n\n# a remark\n") == 6

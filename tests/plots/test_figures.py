@@ -284,3 +284,12 @@ def test_side_by_side_is_one_scale_one_legend_and_one_look_for_each_label():
     assert left.lines[1].get_color() == right.lines[0].get_color() != left.lines[0].get_color()
     assert "Panel net: DDIM" in plot.alt
     assert "Panel law: UniPC" in plot.alt
+
+
+def test_side_by_side_keeps_long_labels_on_the_page():
+    lines = {f"a label of some length, number {k}": N for k in range(6)}
+    figure = plots.side_by_side({"one": lines, "two": lines}, x=N).figure
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1

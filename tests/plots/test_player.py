@@ -77,6 +77,8 @@ def test_image_player_keeps_every_pixel():
 
     x = torch.tensor([[-1.0, 0.0], [1.0, 3.0]]).expand(2, 3, 2, 2)
     shown = plots.image_player([x, -x], {"rank": [1, 2]}, zoom=10)
+    assert "2 pictures, 2 by 2 pixels each, 1 row of up to 2." in shown.alts[0]
+    assert "2 rows of up to 1." in plots.image_player([x], {"rank": [1]}, columns=1).alts[0]
     page = shown.html()
     assert "image-rendering:pixelated" in page
     assert 'width="50" height="20"' in page

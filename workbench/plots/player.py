@@ -9,6 +9,7 @@ import html
 import io
 import itertools
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -152,10 +153,15 @@ def image_player(
     shown = checked(readings, len(batches))
     sheets = [pixels(batch, columns) for batch in batches]
     height, width = _one_size(sheets)
-    own = [_words({"all": array(batch, "pictures")}, False, None) + spoken(shown, k) for k, batch in enumerate(batches)]
+    own = [_words(_rows(array(batch, "pictures"), columns), False, None) + spoken(shown, k) for k, batch in enumerate(batches)]
     contents = tuple(("image/png", encode(sheet)) for sheet in sheets)
     size = (width * zoom, height * zoom)
     return Player(_lighter(contents, sheets), _alts(own, labels, alt), labels, size, True, play, caption, shown)
+
+
+def _rows(batch: np.ndarray, columns: int | None) -> dict[str, np.ndarray]:
+    columns = columns or math.ceil(math.sqrt(len(batch)))
+    return {str(k): batch[k : k + columns] for k in range(0, len(batch), columns)}
 
 
 def _labels(axes: Mapping[str, Sequence[object]]) -> dict[str, tuple[str, ...]]:

@@ -7,6 +7,8 @@ from workbench.plots.curves import _axes, _pair, _plain, _positive, _trend
 from workbench.plots.plot import Plot, canvas
 from workbench.plots.style import PANELS, looks, styled
 
+WIDTH = 7.4
+
 
 @styled
 def side_by_side(
@@ -41,14 +43,15 @@ def side_by_side(
             _positive(b, logy, f"{name_of(panel)}, {name_of(label)}: y", "logy")
     labels = list(dict.fromkeys(label for lines in data.values() for label in lines))
     look = dict(zip(labels, looks(labels), strict=True))
-    figure, axes = canvas(1, len(data), size=(7.4, 3.7), title=title, share=True)
+    figure, axes = canvas(1, len(data), size=(WIDTH, 3.7), title=title, share=True)
     drawn = {}
     for axis, (panel, lines) in zip(axes, data.items(), strict=True):
         for label, (a, b) in lines.items():
             (drawn[name_of(label)],) = axis.plot(a, b, label=name_of(label), markersize=5, **look[label].kwargs())
         _axes(axis, xlabel, ylabel if axis is axes[0] else "", logx, logy)
         axis.set_title(name_of(panel))
-    figure.legend(list(drawn.values()), list(drawn), loc="outside lower center", ncols=min(len(drawn), 4), handlelength=4.2)
+    columns = max(1, min(len(drawn), 4, int(WIDTH // (0.9 + 0.08 * max(map(len, drawn))))))
+    figure.legend(list(drawn.values()), list(drawn), loc="outside lower center", ncols=columns, handlelength=4.2)
     scales = " and ".join(word for word, is_log in (("horizontal", logx), ("vertical", logy)) if is_log)
     head = f"Line plots of {_plain(ylabel)} against {_plain(xlabel)}, {len(data)} panels on one scale"
     head += f", {scales} axis logarithmic." if scales else "."

@@ -24,6 +24,7 @@ exact_factor = sp.sqrt((variance + rho_s**2) / (variance + rho_t**2))
 n, first, second = sp.symbols("n C_1 C_2", positive=True)
 truth, linear, square = sp.symbols("x_* c b", real=True)
 y, h, slope, inner = sp.symbols("y h k_1 k_2", real=True)
+fine, coarse = sp.symbols("x_2n x_n", real=True)
 
 
 def ending(steps: sp.Expr) -> sp.Expr:
@@ -47,7 +48,7 @@ STATEMENTS = (
     Statement(
         "gaussian-velocity-is-growth",
         gaussian_velocity,
-        sp.diff(sp.log(spread), t) * x,
+        sp.Derivative(sp.log(spread), t) * x,
         note="On centered Gaussian data the flow scales a state like its standard deviation; Euler in t follows the tangent of that.",
     ),
     Statement(
@@ -72,14 +73,16 @@ STATEMENTS = (
     ),
     Statement(
         "extrapolation-removes-the-first-error",
-        2 * ending(2 * n) - ending(n),
+        2 * fine - coarse,
         truth - square / (2 * n**2),
+        {fine: ending(2 * n), coarse: ending(n)},
         note="Two runs of a first-order method, with n and 2 n steps, make a second-order one.",
     ),
     Statement(
         "extrapolated-euler-is-midpoint",
-        2 * (y + h / 2 * slope + h / 2 * inner) - (y + h * slope),
+        2 * fine - coarse,
         y + h * inner,
+        {fine: y + h / 2 * slope + h / 2 * inner, coarse: y + h * slope},
         note="Extrapolate each Euler step with its two halves, and the midpoint method is what comes out.",
     ),
 )
