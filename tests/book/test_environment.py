@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from importlib.metadata import distributions
 
 import pytest
 import yaml
@@ -56,6 +57,19 @@ def test_lock_satisfies_every_range():
     for requirement in map(Requirement, wanted):
         if requirement.name != PROJECT["name"]:
             assert locked()[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+def test_lock_can_be_installed_with_the_oldest_python_promised():
+    """A distribution that asks for 3.11.5 stops a newcomer whose system has 3.11.2; what is installed as locked says what it asks for."""
+    oldest = re.fullmatch(r">=(3\.\d+)", PROJECT["requires-python"])[1] + ".0"
+    asked = {}
+    for installed in distributions():
+        name = canonicalize_name(installed.metadata["Name"])
+        if locked().get(name) == installed.version:
+            asked[name] = installed.metadata.get("Requires-Python") or ""
+    if len(asked) < 100:
+        pytest.skip("other versions are installed than requirements.lock names")
+    assert {name: range_ for name, range_ in asked.items() if oldest not in SpecifierSet(range_)} == {}
 
 
 def test_lock_takes_the_cpu_build_and_names_no_place():
