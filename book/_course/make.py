@@ -11,12 +11,11 @@ import shutil
 import sys
 from pathlib import Path
 
-import yaml
-
 from book._course.agree import prove
 from book._course.chapter import Chapter, read
 from book._course.rule import points
 from book._course.sets import student, teacher
+from book._tools import execute
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "_build" / "course"
@@ -31,9 +30,7 @@ def chapters(sources: list[Path] | None = None) -> list[Chapter]:
     if sources:
         paths = {path.stem: path for path in sources}
     else:
-        toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
-        files = [entry["file"] for part in toc["parts"] for entry in part["chapters"] if "file" in entry]
-        paths = {name: ROOT / f"{name}.ipynb" for name in files if (ROOT / f"{name}.ipynb").is_file()}
+        paths = {name: ROOT / f"{name}.ipynb" for name in execute.chapters(ROOT)}
     for path in paths.values():
         if not path.is_file():
             raise ValueError(f"there is no notebook {path}; give the path of an .ipynb file")

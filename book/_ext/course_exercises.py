@@ -9,14 +9,16 @@ from sphinx.util.docutils import SphinxDirective
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
+from executed import chapters
+
 from book._course.chapter import read
 from book._course.rule import points
 
 
-def rows(chapters: dict[str, Path]) -> list[str]:
+def rows(paths: dict[str, Path]) -> list[str]:
     """One line of Markdown for each chapter with exercises, and a last one with the sums."""
     lines, words, total, count = [], 0, 0, 0
-    for name, path in chapters.items():
+    for name, path in paths.items():
         exercises = read(path, name).exercises
         coding = {exercise.label: sum(points(exercise).values()) for exercise in exercises if exercise.coding}
         if exercises:
@@ -30,20 +32,14 @@ class CourseExercises(SphinxDirective):
     """The table, from the chapters of this very build."""
 
     def run(self):
-        found = [name for name in self.env.found_docs if name.startswith("notebooks/")]
-        order = {name: k for k, name in enumerate(_reading_order(self.env))}
-        paths = {name: Path(self.env.doc2path(name)) for name in sorted(found, key=lambda name: order.get(name, len(order)))}
+        book = chapters(Path(self.env.srcdir))
+        paths = {chapter.page: Path(self.env.doc2path(chapter.page)) for chapter in book}
         lines = ["| Chapter | In words | In code: label and points |", "|---|--:|---|", *rows(paths)]
         for path in paths.values():
             self.env.note_dependency(str(path))
         box = nodes.container()
         self.state.nested_parse(StringList(lines, source=self.env.docname), self.content_offset, box)
         return box.children
-
-
-def _reading_order(env) -> list[str]:
-    text = (Path(env.srcdir) / "_toc.yml").read_text("utf8")
-    return [line.split("file:")[1].strip() for line in text.splitlines() if "file:" in line]
 
 
 def setup(app):

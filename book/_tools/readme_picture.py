@@ -18,11 +18,10 @@ def main() -> None:
     schedule = wb.schedules.VE()
     network, law = wb.characters.network(schedule), wb.characters.cifar10(schedule)
     noise, converged = wb.characters.nine(schedule), wb.characters.nine_pictures(schedule)
-    contrast = (converged - converged.mean()).square().mean().sqrt()
 
     def row(start: torch.Tensor, top: float, solver: wb.solvers.Solver) -> tuple[str, torch.Tensor]:
         run = wb.solve(network, start, wb.grids.karras(schedule, EVALUATIONS, start=top, stop=0.0), solver)
-        error = (run.x - converged).square().mean().sqrt() / contrast
+        error = wb.metrics.relative_error(run.x, converged)
         return f"{run.evaluations} evaluations, error {error:.2f}", run.x
 
     first = schedule.t_first

@@ -115,7 +115,7 @@ def load(name: str, folder: Path | None = None) -> Moments | ClassMoments | Stan
     if kind == "pictures":
         from workbench.artifacts import cifar10_nine
 
-        return dict(cifar10_nine.unpack(content))
+        return cifar10_nine.unpack(content)
     if kind == "facts":
         return json.loads(content)
     raise ArtifactError(f"{name!r} is of kind {kind!r}, which this version cannot read; update the package")

@@ -6,7 +6,7 @@ measured with half as many steps, and the manifest says so.  As on every grid wi
 takes the network's data prediction.  Four minutes on one core.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from workbench.artifacts.manifest import ArtifactError, entry_of, publish
 from workbench.characters import nine
 from workbench.denoiser import Denoiser
 from workbench.grids import log_snr
+from workbench.metrics import relative_error
 from workbench.schedules import VE, VP, Cosine, Rectified, Schedule
 from workbench.solve import solve
 from workbench.solvers import DPMSolverPP3M
@@ -56,7 +57,7 @@ def build(
         coarse, fine = (ended(model.on(schedule), n) for n in (steps // 2, steps))
         name = type(schedule).__name__
         pictures[name] = fine.contiguous()
-        distances[name] = float((fine - coarse).square().mean().sqrt() / fine.std())
+        distances[name] = relative_error(coarse, fine)
     return publish(
         NAME,
         save_safetensors(pictures),
@@ -83,7 +84,7 @@ def ended(model: Denoiser, steps: int) -> Float[Tensor, "9 channels height width
     return solve(model, nine(schedule), log_snr(schedule, steps, stop=0.0), DPMSolverPP3M()).x
 
 
-def unpack(content: bytes) -> Mapping[str, Float[Tensor, "9 channels height width"]]:
+def unpack(content: bytes) -> dict[str, Float[Tensor, "9 channels height width"]]:
     """Return the pictures by the name of their schedule's class. Raises ``ArtifactError`` for bytes that are something else."""
     try:
         return load_safetensors(content)
