@@ -30,7 +30,7 @@ def test_twenty_steps_equal_the_loop_written_out_bit_for_bit():
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0, foreach=True)
     losses = []
     for step in range(20):
-        x0, classes, draws = data.at(step)
+        x0, classes, _, draws = data.at(step)
         loss = OBJECTIVE.losses(GaussianPreconditioned(net, known).given(classes), x0, draws)[0].mean()
         optimizer.zero_grad()
         loss.backward()
@@ -54,7 +54,7 @@ def test_it_learns():
     def loss(denoiser):  # on the same draws before and after
         steps = [batches().at(step) for step in range(7)]
         with torch.no_grad():
-            return float(sum(OBJECTIVE.losses(denoiser.given(classes), x0, draws)[0].mean() for x0, classes, draws in steps))
+            return float(sum(OBJECTIVE.losses(denoiser.given(classes), x0, draws)[0].mean() for x0, classes, _, draws in steps))
 
     before = loss(ours.averaged)
     list(ours.run())

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from workbench.denoiser import Denoiser
-from workbench.nets.training.batches import Batches
+from workbench.nets.training.batches import Batches, Partners
 from workbench.nets.training.flow_matching import FlowMatching
 from workbench.nets.training.levels import LogNormal
 from workbench.nets.training.objective import Denoising, Objective
@@ -29,6 +29,7 @@ def fit(
     schedule: Rate | None = None,
     objective: Objective | None = None,
     labels: Tensor | None = None,
+    partners: Partners | None = None,
     drop: float = 0.15,
     halflife: float = 50_000,
     progress: bool = False,
@@ -52,6 +53,7 @@ def fit(
         schedule: its factor as training goes on; by default linear decay after a warm-up of 50 steps.
         objective: by default ``Denoising`` for a preconditioned model and ``FlowMatching`` for any other.
         labels: (n,) classes, for a network that takes them.
+        partners: gives each sample its noise; None draws it afresh.  ``wb.reflow.fit`` takes care of it.
         drop: the share of labels replaced by no class.
         halflife: of the average of the weights, in samples.
         progress: whether to show a progress bar.
@@ -75,7 +77,7 @@ def fit(
     classes = getattr(own, "classes", None) if labels is not None else None
     if labels is not None and classes is None:
         raise ValueError(f"labels were given, but {type(own).__name__} has no classes; build it with classes=...")
-    batches = Batches(x0.cpu(), labels, batch, seed, classes=classes or 0, drop=drop, flips=False)
+    batches = Batches(x0.cpu(), labels, batch, seed, classes=classes or 0, drop=drop, flips=False, partners=partners)
     objective = objective or (Denoising(LogNormal(0.0, 1.5)) if isinstance(model, Preconditioned) else FlowMatching())
     trainer = Trainer(replace(model, net=own), batches, objective, settings)
     for done in _shown(trainer, progress):

@@ -35,11 +35,15 @@ class Objective(ABC):
         """The loss of each sample at  alpha x_0 + sigma noise."""
 
     def draw(
-        self, schedule: Schedule, x0: Float[Tensor, "batch *shape"], generator: torch.Generator
+        self,
+        schedule: Schedule,
+        x0: Float[Tensor, "batch *shape"],
+        generator: torch.Generator,
+        noise: Float[Tensor, "batch *shape"] | None = None,
     ) -> tuple[Float[Tensor, "batch *shape"], Float64[Tensor, "batch"]]:
-        """Draw the noise and the time of each sample."""
+        """Draw the time of each sample, and its noise unless it has some already."""
         t = self.times(schedule, len(x0), generator)
-        return normal(x0.shape, generator, x0.dtype, x0.device), t
+        return normal(x0.shape, generator, x0.dtype, x0.device) if noise is None else noise, t
 
     def losses(
         self, model: Denoiser, x0: Float[Tensor, "batch *shape"], generator: torch.Generator

@@ -88,8 +88,8 @@ class Trainer:
             NonFiniteLoss: before the weights are touched.
         """
         settings = self.settings
-        x0, labels, draws = self.batches.at(self.step)
-        noise, times = self.objective.draw(self.model.schedule, x0, draws)
+        x0, labels, noise, draws = self.batches.at(self.step)
+        noise, times = self.objective.draw(self.model.schedule, x0, draws, noise)
         x0, noise, mine = x0[self.share].to(self.device), noise[self.share].to(self.device), times[self.share]
         model = self.model if labels is None else self.model.given(labels[self.share].to(self.device))
         losses = self.objective.judge(model, x0, noise, mine)

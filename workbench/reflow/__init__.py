@@ -1,0 +1,31 @@
+"""Straighter paths: flow matching, rectified flow, and how to train it well (pillar 3)."""
+
+from workbench.reflow.couplings import Coupling, independent, paired
+from workbench.reflow.fit import fit
+from workbench.reflow.pairs import StoredPairs, simulate_pairs
+from workbench.reflow.preconditioned import FlowPreconditioned
+from workbench.reflow.premetrics import PseudoHuber, Squared, Weighted
+from workbench.reflow.rectify import pairs_of, rectify, simulate
+from workbench.reflow.straightness import straightness, transport_cost
+from workbench.reflow.times import LogitNormal, Uniform, UShaped
+
+__all__ = [
+    "Coupling",
+    "FlowPreconditioned",
+    "LogitNormal",
+    "PseudoHuber",
+    "Squared",
+    "StoredPairs",
+    "UShaped",
+    "Uniform",
+    "Weighted",
+    "fit",
+    "independent",
+    "paired",
+    "pairs_of",
+    "rectify",
+    "simulate",
+    "simulate_pairs",
+    "straightness",
+    "transport_cost",
+]
