@@ -67,9 +67,7 @@ def measured(flow: Denoiser, seed: int, points: int) -> dict[str, float]:
     noise = torch.randn(points, 2, generator=generator)
     fresh = toys.ring(points, generator=generator)
     euler = Euler(variable="t")
-    row = {
-        f"energy_{n}": energy_distance(reflow.simulate(flow, noise, solver=euler, steps=n), fresh) for n in EVALUATIONS
-    }
+    row = {f"energy_{n}": energy_distance(reflow.simulate(flow, noise, solver=euler, steps=n), fresh) for n in EVALUATIONS}
     row["straightness"] = reflow.straightness(flow, noise)
     row["cost"] = reflow.transport_cost(reflow.simulate(flow, noise), noise)
     return row
