@@ -30,7 +30,11 @@ def test_what_is_built_loads_as_it_was_trained(built):
     again = ring_flows.trained(5, **TOY)
     for name, flow in again.items():
         assert torch.allclose(flows[name][1].velocity(x, 0.4), flow.velocity(x, 0.4), atol=2e-3)
-    apart = [(flows[a][1].velocity(x, 0.4) - flows[b][1].velocity(x, 0.4)).abs().max() for a, b in zip(again, again, strict=True) if a != b]
+    apart = [
+        (flows[a][1].velocity(x, 0.4) - flows[b][1].velocity(x, 0.4)).abs().max()
+        for a, b in zip(again, again, strict=True)
+        if a != b
+    ]
     assert all(gap > 0 for gap in apart)
     assert not any(p.requires_grad for p in flows["round-1"][0].net.parameters())
     assert "--steps 6 --pairs 64 --points 64" in entry["command"] and entry["measured"]["hardware"] == "a test"
@@ -53,7 +57,9 @@ def test_the_rows_are_measured_on_what_is_stored(built):
     folder, entry = built
     flow = wb.artifacts.load("ring-flows", folder)["round-2"][1]
     row = rows(entry, "round-2")[1]
-    assert row["seed"] == 5 and ring_flows.measured(flow, 5, 64) == {key: value for key, value in row.items() if key not in ("round", "seed")}
+    assert row["seed"] == 5 and ring_flows.measured(flow, 5, 64) == {
+        key: value for key, value in row.items() if key not in ("round", "seed")
+    }
     other = dataclasses.replace(flow, net=wb.nets.MLP(2, generator=torch.Generator().manual_seed(1)))
     assert ring_flows.measured(other, 5, 64)["cost"] == 0.0
     first, second = (row["cost"] for row in rows(entry, "round-2"))
@@ -78,7 +84,7 @@ def test_the_shipped_flows_show_what_one_round_does():
     about = wb.artifacts.describe("ring-flows")
     assert about["bytes"] < 1_500_000 and about["measured"]["hardware"] != "not stated"
     for seed in ring_flows.SEEDS:
-        first, _, second, third = (rows(about, name)[seed] for name in ring_flows.ROUNDS)
+        first, second, third = (rows(about, name)[seed] for name in ring_flows.ROUNDS)
         assert first["seed"] == second["seed"] == seed
         assert first["energy_1"] > 100 * second["energy_1"] and first["straightness"] > 100 * second["straightness"]
         assert third["energy_1"] > second["energy_1"] - 3 * abs(max(about["measured"]["noise_floor"], key=abs))
