@@ -42,7 +42,7 @@ class FlowPreconditioned(Denoiser):
     def __post_init__(self) -> None:
         if not isinstance(self.law, GaussianCoupling):
             raise TypeError(f"FlowPreconditioned needs a GaussianCoupling as its law, got {type(self.law).__name__}")
-        if not self.law.floor(0.5) > 0:
+        if not self.law.floor(0.5) > 1e-12 * self.law.dim:
             raise ValueError("the affine flow of this coupling leaves nothing over, so there is nothing for a network to learn")
 
     @property
