@@ -35,7 +35,9 @@ def together(command, count, folder, environment, *, patience=PATIENCE, leaving=
     printed = [path.read_text("utf-8", "replace") for path in paths]
     codes = [process.returncode for process in processes]
     everything = "\n".join(f"--- process {rank}, exit {codes[rank]}\n{printed[rank]}" for rank in range(count))
-    assert not late, f"did not end: {late} of {count} processes, after {patience:g} s or {leaving:g} s after a failure\n{everything}"
+    assert not late, (
+        f"did not end: {late} of {count} processes, after {patience:g} s or {leaving:g} s after a failure\n{everything}"
+    )
     assert not any(codes), everything
     return printed
 

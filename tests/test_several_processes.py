@@ -1,7 +1,5 @@
 """The watcher of processes: it hands out what they print, leaves nobody waiting for one who has failed, and says where they stood."""
 
-import sys
-
 import pytest
 import several_processes
 from several_processes import together
