@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-PATIENCE = 120.0  # seconds for all of it; a run of tiny_training takes ten, or forty on a busy machine
+PATIENCE = 240.0  # seconds for all of it; a run of tiny_training takes ten, or sixty on a busy machine
 LEAVING = 30.0  # seconds for the others to end after one has failed
 LAST_WORDS = 5.0  # seconds to print a traceback
 
