@@ -25,6 +25,7 @@ import workbench as wb
 from benchmarks.judging import Judge
 from benchmarks.kept import Kept
 from benchmarks.record import parser, publish_record, record, table
+from workbench.artifacts.manifest import add_measured
 from workbench.data.cifar import data_root
 from workbench.reflow import StoredPairs
 
@@ -144,6 +145,8 @@ def main() -> None:
     if o.artifact:
         command = f"python -m benchmarks.reflow_cifar10 --pairs PAIRS --images {o.images} --artifact"
         publish_record("reflow-cifar10", facts, source="own-network", command=command, seed=pairs.seed)
+        own = [row for row in found if row["way"] == "flow"]
+        add_measured("cifar10-flow", wb.artifacts.folder_of("cifar10-flow"), distance=own)
     print("done", file=sys.stderr)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from workbench.artifacts import command_line, networks
-from workbench.artifacts.cifar10_denoiser import run_file, run_settings
+from workbench.artifacts.cifar10_denoiser import last_loss, run_file, run_settings
 from workbench.artifacts.manifest import publish
 from workbench.nets.training.pictures import HELD_OUT
 from workbench.reflow.pairs import StoredPairs
@@ -65,6 +65,7 @@ def build(
         "hardware": hardware,
         "looks": looks,
         "run": settings,
+        "training_loss": last_loss(run),
         "time": list(TIMES),
         "loss": [*losses.values()],
         "affine_loss": [*affine.values()],
