@@ -32,6 +32,7 @@ SEEDS = (0, 1, 2)
 ROUNDS = ("round-1", "round-2", "round-3")
 EVALUATIONS = (1, 2, 4, 64)
 WIDTH, DEPTH = 128, 3
+POINTS = 65_536  # of the ring, that the first round sees
 Flows = dict[str, tuple[NetworkDenoiser, ...]]
 """The flows of a round, one for each seed: ``flows["round-2"][0]``."""
 
@@ -46,7 +47,7 @@ def trained(seed: int, *, steps: int, pairs: int, solver_steps: int, batch: int)
         return reflow.pairs_of(flow, pairs, (2,), generator=generator, steps=solver_steps)
 
     net = nets.MLP(2, WIDTH, DEPTH, generator=generator)
-    first = reflow.fit(net, reflow.independent(toys.ring(pairs, generator=generator)), **long)
+    first = reflow.fit(net, reflow.independent(toys.ring(POINTS, generator=generator)), **long)
     second = reflow.fit(first, simulated(first), **late)
     return {"round-1": first, "round-2": second, "round-3": reflow.fit(second, simulated(second), **late)}
 
@@ -91,7 +92,7 @@ def build(
         folder: to write to.
         seeds: one set of flows for each.
         steps, batch: of every training.
-        pairs: simulated for every round after the first, and points of the ring for the first.
+        pairs: simulated for every round after the first.
         solver_steps: of Heun's method.
         points: that the flows are measured on.
         hardware: in words, for the record.
