@@ -1,6 +1,8 @@
 """Straighter paths: flow matching, rectified flow, and how to train it well (pillar 3)."""
 
+from workbench.reflow.consistency import ConsistencyDistillation, ConsistencyFunction, distill_consistency
 from workbench.reflow.couplings import Coupling, independent, paired
+from workbench.reflow.distill import NoiseEnd, distill
 from workbench.reflow.fit import fit
 from workbench.reflow.pairs import StoredPairs, simulate_pairs
 from workbench.reflow.preconditioned import FlowPreconditioned
@@ -10,15 +12,20 @@ from workbench.reflow.straightness import straightness, transport_cost
 from workbench.reflow.times import LogitNormal, Uniform, UShaped
 
 __all__ = [
+    "ConsistencyDistillation",
+    "ConsistencyFunction",
     "Coupling",
     "FlowPreconditioned",
     "LogitNormal",
+    "NoiseEnd",
     "PseudoHuber",
     "Squared",
     "StoredPairs",
     "UShaped",
     "Uniform",
     "Weighted",
+    "distill",
+    "distill_consistency",
     "fit",
     "independent",
     "paired",
