@@ -18,6 +18,7 @@ from workbench.symbolic import (
     order,
     preconditioning,
     predictor_corrector,
+    rectifying,
     schedules,
     steps,
     stochastic,
@@ -44,6 +45,7 @@ TOPICS = (
     numerics,
     training,
     preconditioning,
+    rectifying,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -75,6 +77,7 @@ __all__ = [
     "order",
     "preconditioning",
     "predictor_corrector",
+    "rectifying",
     "schedules",
     "statement",
     "steps",
