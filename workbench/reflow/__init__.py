@@ -1,7 +1,7 @@
 """Straighter paths: flow matching, rectified flow, and how to train it well (pillar 3)."""
 
 from workbench.reflow.consistency import ConsistencyDistillation, ConsistencyFunction, distill_consistency
-from workbench.reflow.couplings import Coupling, independent, paired
+from workbench.reflow.couplings import Coupling, independent, minibatch_ot, paired
 from workbench.reflow.distill import NoiseEnd, distill
 from workbench.reflow.fit import fit
 from workbench.reflow.pairs import StoredPairs, simulate_pairs
@@ -28,6 +28,7 @@ __all__ = [
     "distill_consistency",
     "fit",
     "independent",
+    "minibatch_ot",
     "paired",
     "pairs_of",
     "rectify",
