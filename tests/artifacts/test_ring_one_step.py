@@ -53,7 +53,12 @@ def test_the_distilled_one_goes_on_from_the_rectified_on_the_same_pairs(monkeypa
 
 def test_bad_files_and_requests_are_refused(built, tmp_path):
     content = (built[0] / "ring-one-step.safetensors").read_bytes()
-    for bad in (b"something else", content[:200], save({"rectified/0/first.weight": torch.zeros(2, 2)}), save({"x": torch.zeros(1)})):
+    for bad in (
+        b"something else",
+        content[:200],
+        save({"rectified/0/first.weight": torch.zeros(2, 2)}),
+        save({"x": torch.zeros(1)}),
+    ):
         with pytest.raises(ArtifactError, match="no one-step models"):
             ring_one_step.unpack(bad)
     for seeds in ((), (1, 1)):

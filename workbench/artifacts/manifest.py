@@ -140,9 +140,25 @@ def publish(
         "measured": measured,
     }
     write(folder / file, content)
+    _write(manifest, folder)
+    return manifest[name]
+
+
+def add_measured(name: str, folder: Path, **measured: Any) -> dict[str, Any]:
+    """Add to what the manifest says was measured of ``name``, whose file stays as it is; return the entry.
+
+    For what can only be measured once the artifact is there.  Raises ``ArtifactError`` if it is not.
+    """
+    entry_of(name, folder)
+    manifest = read_manifest(folder)
+    manifest[name]["measured"] |= measured
+    _write(manifest, folder)
+    return manifest[name]
+
+
+def _write(manifest: dict[str, dict[str, Any]], folder: Path) -> None:
     text = json.dumps(dict(sorted(manifest.items())), indent=2, ensure_ascii=False) + "\n"
     write(folder / "manifest.json", text.encode())
-    return manifest[name]
 
 
 def made_with() -> dict[str, str | int | None]:

@@ -130,7 +130,11 @@ def _model(name: str, state: dict[str, Tensor]) -> Denoiser:
     net = nets.MLP(2, WIDTH, DEPTH, generator=torch.Generator())
     net.load_state_dict(state)
     net = net.requires_grad_(False).eval()
-    return reflow.ConsistencyFunction(net, SIGMA_DATA, STOP) if name == "consistency" else NetworkDenoiser(net, Rectified(), "velocity")
+    return (
+        reflow.ConsistencyFunction(net, SIGMA_DATA, STOP)
+        if name == "consistency"
+        else NetworkDenoiser(net, Rectified(), "velocity")
+    )
 
 
 def main(argv: list[str] | None = None) -> None:

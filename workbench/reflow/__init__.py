@@ -4,7 +4,10 @@ from workbench.reflow.consistency import ConsistencyDistillation, ConsistencyFun
 from workbench.reflow.couplings import Coupling, independent, minibatch_ot, paired
 from workbench.reflow.distill import NoiseEnd, distill
 from workbench.reflow.fit import fit
+from workbench.reflow.fixed_noise import FixedNoise
+from workbench.reflow.flow_of import flow_of
 from workbench.reflow.pairs import StoredPairs, simulate_pairs
+from workbench.reflow.perceptual import Perceptual, PerceptualHuber
 from workbench.reflow.preconditioned import FlowPreconditioned
 from workbench.reflow.premetrics import PseudoHuber, Squared, Weighted
 from workbench.reflow.rectify import pairs_of, rectify, simulate
@@ -15,9 +18,12 @@ __all__ = [
     "ConsistencyDistillation",
     "ConsistencyFunction",
     "Coupling",
+    "FixedNoise",
     "FlowPreconditioned",
     "LogitNormal",
     "NoiseEnd",
+    "Perceptual",
+    "PerceptualHuber",
     "PseudoHuber",
     "Squared",
     "StoredPairs",
@@ -27,6 +33,7 @@ __all__ = [
     "distill",
     "distill_consistency",
     "fit",
+    "flow_of",
     "independent",
     "minibatch_ot",
     "paired",

@@ -42,7 +42,7 @@ class FlowPreconditioned(Denoiser):
     def __post_init__(self) -> None:
         if not isinstance(self.law, GaussianCoupling):
             raise TypeError(f"FlowPreconditioned needs a GaussianCoupling as its law, got {type(self.law).__name__}")
-        if not self.law.floor(0.5) > 0:
+        if not self.law.floor(0.5) > 1e-12 * self.law.dim:
             raise ValueError("the affine flow of this coupling leaves nothing over, so there is nothing for a network to learn")
 
     @property
@@ -74,4 +74,9 @@ class FlowPreconditioned(Denoiser):
         guess = x - per_sample(t, x) * affine
         seen = x * per_sample(total_variance(self.schedule, t, self.spread) ** -0.5, x)
         shown = torch.cat([seen, 2 * guess], dim=1)
-        return affine + per_sample(self.scale(t), x) * ask(self.net, shown, clock(self.schedule, t), self.condition, x)
+        return affine + per_sample(self.scale(t), x) * ask(self.net, shown, self._clock(t), self.condition, x)
+
+    def _clock(self, t: float | Tensor) -> float | Tensor:
+        """log(rho) / 4 of the nearest time between t_last and t_first: at both ends it is infinite."""
+        first, last = self.schedule.t_first, self.schedule.t_last
+        return clock(self.schedule, t.clamp(last, first) if isinstance(t, Tensor) else min(max(t, last), first))
