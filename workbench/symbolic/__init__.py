@@ -15,6 +15,7 @@ from workbench.symbolic import (
     memory,
     multistep,
     numerics,
+    one_step,
     order,
     preconditioning,
     predictor_corrector,
@@ -46,6 +47,7 @@ TOPICS = (
     training,
     preconditioning,
     rectifying,
+    one_step,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -74,6 +76,7 @@ __all__ = [
     "memory",
     "multistep",
     "numerics",
+    "one_step",
     "order",
     "preconditioning",
     "predictor_corrector",
