@@ -12,6 +12,7 @@ from workbench.symbolic import (
     flow,
     gaussian,
     guidance,
+    matching,
     memory,
     multistep,
     numerics,
@@ -44,6 +45,7 @@ TOPICS = (
     numerics,
     training,
     preconditioning,
+    matching,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -69,6 +71,7 @@ __all__ = [
     "flow",
     "gaussian",
     "guidance",
+    "matching",
     "memory",
     "multistep",
     "numerics",
