@@ -12,6 +12,7 @@ from workbench.symbolic import (
     flow,
     gaussian,
     guidance,
+    matching,
     memory,
     multistep,
     numerics,
@@ -48,6 +49,7 @@ TOPICS = (
     preconditioning,
     rectifying,
     one_step,
+    matching,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -73,6 +75,7 @@ __all__ = [
     "flow",
     "gaussian",
     "guidance",
+    "matching",
     "memory",
     "multistep",
     "numerics",
