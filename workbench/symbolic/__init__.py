@@ -10,6 +10,7 @@ from workbench.symbolic import (
     faces,
     far_field,
     flow,
+    flow_training,
     gaussian,
     guidance,
     memory,
@@ -44,6 +45,7 @@ TOPICS = (
     numerics,
     training,
     preconditioning,
+    flow_training,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -67,6 +69,7 @@ __all__ = [
     "faces",
     "far_field",
     "flow",
+    "flow_training",
     "gaussian",
     "guidance",
     "memory",
