@@ -74,7 +74,7 @@ def fit(
     seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
     settings = Settings(steps, batch, rate, schedule or Linear(warmup=50), halflife=halflife, seed=seed)
     own = copy.deepcopy(net).requires_grad_(True).train()
-    classes = getattr(own, "classes", None) if labels is not None else None
+    classes = None if labels is None else getattr(own, "settings", {}).get("classes", getattr(own, "classes", None))
     if labels is not None and classes is None:
         raise ValueError(f"labels were given, but {type(own).__name__} has no classes; build it with classes=...")
     batches = Batches(x0.cpu(), labels, batch, seed, classes=classes or 0, drop=drop, flips=False, partners=partners)

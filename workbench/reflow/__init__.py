@@ -1,8 +1,11 @@
 """Straighter paths: flow matching, rectified flow, and how to train it well (pillar 3)."""
 
-from workbench.reflow.couplings import Coupling, independent, paired
+from workbench.reflow.couplings import Coupling, independent, minibatch_ot, paired
 from workbench.reflow.fit import fit
+from workbench.reflow.fixed_noise import FixedNoise
+from workbench.reflow.flow_of import flow_of
 from workbench.reflow.pairs import StoredPairs, simulate_pairs
+from workbench.reflow.perceptual import Perceptual, PerceptualHuber
 from workbench.reflow.preconditioned import FlowPreconditioned
 from workbench.reflow.premetrics import PseudoHuber, Squared, Weighted
 from workbench.reflow.rectify import pairs_of, rectify, simulate
@@ -11,8 +14,11 @@ from workbench.reflow.times import LogitNormal, Uniform, UShaped
 
 __all__ = [
     "Coupling",
+    "FixedNoise",
     "FlowPreconditioned",
     "LogitNormal",
+    "Perceptual",
+    "PerceptualHuber",
     "PseudoHuber",
     "Squared",
     "StoredPairs",
@@ -20,7 +26,9 @@ __all__ = [
     "Uniform",
     "Weighted",
     "fit",
+    "flow_of",
     "independent",
+    "minibatch_ot",
     "paired",
     "pairs_of",
     "rectify",
