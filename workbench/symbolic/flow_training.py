@@ -29,6 +29,10 @@ quantile = half + sp.asinh((2 * u - 1) * sp.sinh(a / 2)) / a
 spread_of_times = sp.Rational(1, 4) + 2 / a**2 - sp.coth(a / 2) / a
 """Its variance."""
 
+m1, m2, p1 = sp.symbols("m_1 m_2 p", positive=True)
+best_share = sp.sqrt(m1) / (sp.sqrt(m1) + sp.sqrt(m2))
+"""Of the draws, for the first of two times whose losses have the mean squares m_1 and m_2."""
+
 error, c, dim = sp.symbols("e c d", positive=True)
 pseudo_huber = (sp.sqrt(error**2 + c**2) - c) / dim
 """Of a velocity that is off by a vector of length e."""
@@ -88,6 +92,12 @@ STATEMENTS = (
         sp.Integral(sp.expand((t - half) ** 2 * density.rewrite(sp.exp)), (t, 0, 1)),
         spread_of_times.rewrite(sp.exp),
         note="From 1/12, uniform, at a = 0 to 1/4, all at the ends.",
+    ),
+    Statement(
+        "two-times-drawn-best",
+        (m1 / p1 + m2 / (1 - p1)).subs(p1, best_share),
+        (sp.sqrt(m1) + sp.sqrt(m2)) ** 2,
+        note="Two times drawn in proportion to the roots of their mean squares reach the bound of Cauchy and Schwarz.",
     ),
     Statement(
         "pseudo-huber-slope",
