@@ -10,6 +10,7 @@ from workbench.symbolic import (
     faces,
     far_field,
     flow,
+    flow_training,
     gaussian,
     guidance,
     matching,
@@ -50,6 +51,7 @@ TOPICS = (
     rectifying,
     one_step,
     matching,
+    flow_training,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -73,6 +75,7 @@ __all__ = [
     "faces",
     "far_field",
     "flow",
+    "flow_training",
     "gaussian",
     "guidance",
     "matching",
