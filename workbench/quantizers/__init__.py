@@ -1,0 +1,44 @@
+"""Few bits: number formats, rounding, and networks whose weights are stored in them (pillar 4).
+
+``choose -> quantize -> dequantize`` are pure functions; ``Affine(...)`` and ``Codebook(...)`` are their compositions.
+"""
+
+from workbench.quantizers import blocks, clipping, integers, noise, number_formats, packing, rounding, scales, uniform
+from workbench.quantizers.affine import Affine
+from workbench.quantizers.codebook import Codebook, mxfp4, nf4, nvfp4
+from workbench.quantizers.learned_step import LearnedStep
+from workbench.quantizers.noise import sqnr
+from workbench.quantizers.quantizer import Quantized, Quantizer
+from workbench.quantizers.scales import E4M3, Doubled, Float, PowerOfTwo
+from workbench.quantizers.straight_through import straight_through
+from workbench.quantizers.uniform import Steps, choose, dequantize, quantize
+
+__all__ = [
+    "E4M3",
+    "Affine",
+    "Codebook",
+    "Doubled",
+    "Float",
+    "LearnedStep",
+    "PowerOfTwo",
+    "Quantized",
+    "Quantizer",
+    "Steps",
+    "blocks",
+    "choose",
+    "clipping",
+    "dequantize",
+    "integers",
+    "mxfp4",
+    "nf4",
+    "noise",
+    "number_formats",
+    "nvfp4",
+    "packing",
+    "quantize",
+    "rounding",
+    "scales",
+    "sqnr",
+    "straight_through",
+    "uniform",
+]
