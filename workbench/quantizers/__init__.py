@@ -6,10 +6,11 @@
 from workbench.quantizers import blocks, clipping, integers, noise, number_formats, packing, rounding, scales, uniform
 from workbench.quantizers.affine import Affine
 from workbench.quantizers.codebook import Codebook, mxfp4, nf4, nvfp4
+from workbench.quantizers.doubled import Doubled
 from workbench.quantizers.learned_step import LearnedStep
 from workbench.quantizers.noise import sqnr
 from workbench.quantizers.quantizer import Quantized, Quantizer
-from workbench.quantizers.scales import E4M3, Doubled, Float, PowerOfTwo
+from workbench.quantizers.scales import E4M3, Float, PowerOfTwo
 from workbench.quantizers.straight_through import straight_through
 from workbench.quantizers.uniform import Steps, choose, dequantize, quantize
 

@@ -97,8 +97,9 @@ class Codebook(Quantizer):
 def nf4(double: bool = False) -> Codebook:
     """NF4 in blocks of 64 of a row; with ``double`` the steps in 8 bits, 256 to a step of their own (``dettmers2023qlora``)."""
     from workbench.quantizers.affine import Affine
+    from workbench.quantizers.doubled import Doubled
     from workbench.quantizers.number_formats import normal_float
-    from workbench.quantizers.scales import Doubled, Float
+    from workbench.quantizers.scales import Float
 
     scales = Doubled(Affine(bits=8, block=(256,))) if double else Float()
     return Codebook(values=normal_float(), block=(64,), scales=scales)

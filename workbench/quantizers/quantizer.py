@@ -91,7 +91,7 @@ class Quantizer:
         """``quantize(x, generator).dequantize()``, the same numbers without packing."""
         work = checked(x)
         codes, parts = self.encode(work, generator)
-        return self.decode(codes, parts).to(x.dtype)
+        return self.decode(codes.to(work.dtype), parts).to(x.dtype)
 
     def restore(self, parts: Mapping[str, Tensor], shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """What stored parts stand for; ``Quantized.dequantize`` for parts that come from a file."""

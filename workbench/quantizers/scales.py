@@ -8,19 +8,31 @@ steps: step times level is the largest entry.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from workbench.quantizers.quantizer import Quantizer
-
 Parts = dict[str, Tensor]
 
 
+class ScaleFormat:
+    """Base of the formats."""
+
+    def encode(self, scale: Tensor, level: float) -> Parts:
+        """Stored tensors for the steps (\\*grid,)."""
+        raise NotImplementedError
+
+    def decode(self, parts: Mapping[str, Tensor], grid: Sequence[int]) -> Tensor:
+        """The steps (\\*grid,), float32."""
+        raise NotImplementedError
+
+    def nbytes(self, grid: Sequence[int]) -> int:
+        """Bytes for a grid of blocks."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class Float:
+class Float(ScaleFormat):
     """A floating-point number for each block: float32 (4 bytes), float16 or bfloat16 (2)."""
 
     dtype: torch.dtype = torch.float32
@@ -43,7 +55,7 @@ class Float:
 
 
 @dataclass(frozen=True)
-class PowerOfTwo:
+class PowerOfTwo(ScaleFormat):
     """A power of two for each block in one byte, the exponent + 127 (E8M0); multiplying by it is exact.
 
     Args:
@@ -79,7 +91,7 @@ class PowerOfTwo:
 
 
 @dataclass(frozen=True)
-class E4M3:
+class E4M3(ScaleFormat):
     """Eight-bit floating-point numbers (4 bits of exponent, 3 of mantissa, at most 448), over one float32 for the whole tensor."""
 
     def encode(self, scale: Tensor, level: float) -> Parts:
@@ -97,31 +109,5 @@ class E4M3:
         return math.prod(grid) + 4
 
 
-@dataclass(frozen=True)
-class Doubled:
-    """Steps rounded by a quantizer of their own, all of them in one row: *double quantization* (``dettmers2023qlora``).
-
-    Their mean is subtracted first, so that a symmetric quantizer fits.  The classical choice is 8 bits with blocks of 256: a block of 64
-    entries then costs 8 + 32 / 256 bits for its step, and not 32.
-    """
-
-    quantizer: "Quantizer"
-
-    def encode(self, scale: Tensor, level: float) -> Parts:
-        """The parts of the quantizer, their names prefixed, and the mean."""
-        flat = scale.reshape(-1).to(torch.float32)
-        mean = flat.mean() if len(flat) else flat.new_zeros(())
-        small = self.quantizer.quantize(flat - mean)
-        return {**{f"scale.{name}": tensor for name, tensor in small.parts.items()}, "mean": mean.reshape(1)}
-
-    def decode(self, parts: Mapping[str, Tensor], grid: Sequence[int]) -> Tensor:
-        """Never below 0."""
-        inner = {name.removeprefix("scale."): tensor for name, tensor in parts.items() if name.startswith("scale.")}
-        return (self.quantizer.restore(inner, (math.prod(grid),), torch.float32) + parts["mean"]).clamp(min=0).view(*grid)
-
-    def nbytes(self, grid: Sequence[int]) -> int:
-        """Bytes for a grid of blocks."""
-        return self.quantizer.nbytes((math.prod(grid),)) + 4
-
-
-ScaleFormat = Float | PowerOfTwo | E4M3 | Doubled
+SINGLE = Float()
+"""The format of steps where nothing else is said: float32."""

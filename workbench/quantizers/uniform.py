@@ -15,7 +15,7 @@ from torch import Tensor
 
 from workbench.quantizers import blocks
 from workbench.quantizers.rounding import round_to_whole
-from workbench.quantizers.scales import Float, Parts, ScaleFormat
+from workbench.quantizers.scales import SINGLE, Parts, ScaleFormat
 
 ZEROS = ("center", "integer", "free")
 
@@ -63,7 +63,7 @@ def choose(
     block: blocks.Block = None,
     zero: str = "center",
     shrink: Tensor | float = 1.0,
-    scales: ScaleFormat = Float(),
+    scales: ScaleFormat = SINGLE,
 ) -> Steps:
     """Choose the step of every block of ``x``, from its largest and smallest entries.
 
