@@ -4,10 +4,14 @@
 """
 
 from workbench.quantizers import blocks, clipping, integers, noise, number_formats, packing, rounding, scales, uniform
+from workbench.quantizers.activations import Ranges
 from workbench.quantizers.affine import Affine
+from workbench.quantizers.calibration import calibrate
 from workbench.quantizers.codebook import Codebook, mxfp4, nf4, nvfp4
 from workbench.quantizers.doubled import Doubled
+from workbench.quantizers.layers import QuantizedLayer
 from workbench.quantizers.learned_step import LearnedStep
+from workbench.quantizers.model import layers_of, nbytes, quantized
 from workbench.quantizers.noise import sqnr
 from workbench.quantizers.quantizer import Quantized, Quantizer
 from workbench.quantizers.scales import E4M3, Float, PowerOfTwo
@@ -23,20 +27,26 @@ __all__ = [
     "LearnedStep",
     "PowerOfTwo",
     "Quantized",
+    "QuantizedLayer",
     "Quantizer",
+    "Ranges",
     "Steps",
     "blocks",
+    "calibrate",
     "choose",
     "clipping",
     "dequantize",
     "integers",
+    "layers_of",
     "mxfp4",
+    "nbytes",
     "nf4",
     "noise",
     "number_formats",
     "nvfp4",
     "packing",
     "quantize",
+    "quantized",
     "rounding",
     "scales",
     "sqnr",

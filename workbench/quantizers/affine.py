@@ -66,11 +66,10 @@ class Affine(Quantizer):
             parts["start"] = steps.start
         return codes.to(torch.uint8 if self.bits <= 8 else torch.int32), parts
 
-    def decode(self, codes: Tensor, parts: Mapping[str, Tensor]) -> Tensor:
+    def decode(self, codes: Tensor, parts: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> Tensor:
         """The numbers that codes counted from 0 stand for."""
         steps = self.steps(parts, codes.shape)
-        codes = codes if codes.is_floating_point() else codes.to(torch.float32)
-        return uniform.dequantize(codes + steps.low, steps)
+        return uniform.dequantize(codes.to(dtype).add_(steps.low), steps)
 
     def steps(self, parts: Mapping[str, Tensor], shape: Sequence[int]) -> uniform.Steps:
         """The stored steps of a tensor of ``shape``."""

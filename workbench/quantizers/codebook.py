@@ -84,11 +84,12 @@ class Codebook(Quantizer):
         share = (u - levels[below]) / (levels[below + 1] - levels[below])
         return below + (draw(u, generator) < share).to(below.dtype)
 
-    def decode(self, codes: Tensor, parts: Mapping[str, Tensor]) -> Tensor:
+    def decode(self, codes: Tensor, parts: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> Tensor:
         """Step times level."""
         step = self.scales.decode(parts, blocks.grid(codes.shape, self.block))
-        levels = self._table(codes if codes.is_floating_point() else step)
-        return levels[codes.long()] * blocks.spread(step.to(levels.dtype), codes.shape, self.block)
+        levels = torch.tensor(self.values, dtype=dtype, device=step.device)
+        found = levels.index_select(0, codes.reshape(-1).int()).view(codes.shape)
+        return found.mul_(blocks.spread(step.to(dtype), codes.shape, self.block))
 
     def _table(self, like: Tensor) -> Tensor:
         return torch.tensor(self.values, dtype=like.dtype, device=like.device)
@@ -106,7 +107,7 @@ def nf4(double: bool = False) -> Codebook:
 
 
 def mxfp4() -> Codebook:
-    """MX: E2M1 in blocks of 32, one power of two for each, 4.25 bits (``ocp2023mx``)."""
+    """MX: E2M1 in blocks of 32, one power of two for each, 4.25 bits (``rouhani2023mx``)."""
     from workbench.quantizers.number_formats import minifloat
     from workbench.quantizers.scales import PowerOfTwo
 

@@ -51,7 +51,7 @@ def normal_float() -> tuple[float, ...]:
 def minifloat(exponent: int = 2, mantissa: int = 1) -> tuple[float, ...]:
     """All finite values of a small floating-point format with a sign, no infinity and no NaN, as integers of 2^(1 - bias - mantissa).
 
-    E2M1, the default, is 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives (``ocp2023mx``): 15 values, for 0 has two codes.
+    E2M1, the default, is 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives (``rouhani2023mx``): 15 values, for 0 has two codes.
     """
     bias = 2 ** (exponent - 1) - 1
     values = {0.0}

@@ -56,7 +56,7 @@ class Quantizer:
         rounding: "nearest" or "stochastic", which keeps the mean.
         scales: how the steps are stored.
 
-    A kind of quantizer has ``encode(x, generator) -> (codes, parts)``, ``decode(codes, parts) -> x`` (both in float32 or float64) and
+    A kind of quantizer has ``encode(x, generator) -> (codes, parts)``, ``decode(codes, parts, dtype) -> x`` (both in float32 or float64) and
     ``side_nbytes(grid)``, the bytes beside the codes.
     """
 
@@ -91,13 +91,13 @@ class Quantizer:
         """``quantize(x, generator).dequantize()``, the same numbers without packing."""
         work = checked(x)
         codes, parts = self.encode(work, generator)
-        return self.decode(codes.to(work.dtype), parts).to(x.dtype)
+        return self.decode(codes, parts, work.dtype).to(x.dtype)
 
     def restore(self, parts: Mapping[str, Tensor], shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """What stored parts stand for; ``Quantized.dequantize`` for parts that come from a file."""
         codes = packing.unpack(parts["codes"], self.bits, math.prod(shape)).view(*shape)
         wide = torch.float64 if dtype == torch.float64 else torch.float32
-        return self.decode(codes.to(wide), parts).to(dtype)
+        return self.decode(codes, parts, wide).to(dtype)
 
     def nbytes(self, shape: Sequence[int]) -> int:
         """Bytes that a tensor of ``shape`` takes, without making one: codes, and steps of its blocks."""
@@ -107,7 +107,7 @@ class Quantizer:
         """Whole numbers from 0 to 2^bits - 1 in the shape of ``x``, and the parts that decode them."""
         raise NotImplementedError
 
-    def decode(self, codes: Tensor, parts: Mapping[str, Tensor]) -> Tensor:
+    def decode(self, codes: Tensor, parts: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> Tensor:
         """The numbers that codes stand for."""
         raise NotImplementedError
 
@@ -125,7 +125,7 @@ def checked(x: Tensor) -> Tensor:
     """
     if not x.is_floating_point():
         raise TypeError(f"got {x.dtype}; a quantizer rounds floating-point numbers, so convert first, e.g. with .float()")
-    bad = ~x.isfinite()
-    if bool(bad.any()):
-        raise ValueError(f"{int(bad.sum())} of {x.numel()} numbers are NaN or infinite; find out why, or replace them first")
+    if x.numel() and not bool(x.abs().amax().isfinite()):  # a NaN is the largest of all
+        bad = int((~x.isfinite()).sum())
+        raise ValueError(f"{bad} of {x.numel()} numbers are NaN or infinite; find out why, or replace them first")
     return x.detach() if x.dtype == torch.float64 else x.detach().to(torch.float32)

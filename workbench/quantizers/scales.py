@@ -60,7 +60,7 @@ class PowerOfTwo(ScaleFormat):
 
     Args:
         rule: "up", the next power at or above the step: nothing is clipped, and the step at worst doubles.  "floor", that of the MX formats
-            (``ocp2023mx``): 2^(floor(log2 largest entry) - floor(log2 largest level)), which may clip.
+            (``rouhani2023mx``): 2^(floor(log2 largest entry) - floor(log2 largest level)), which may clip.
     """
 
     rule: str = "up"

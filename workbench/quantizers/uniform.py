@@ -78,24 +78,30 @@ def choose(
     Raises:
         ValueError: for a range beyond float32, or as :func:`codes_of`.
     """
-    low, high = codes_of(bits, zero)
     cells = blocks.cells(x, block)
-    if cells.numel() == 0:
-        empty = cells.new_zeros(cells.shape[:-1])
-        bottom, top = empty, empty
-    else:
+    if cells.numel():
         bottom, top = cells.aminmax(dim=-1)
-    bottom, top = bottom.double() * shrink, top.double() * shrink
+    else:
+        bottom = top = cells.new_zeros(cells.shape[:-1])
+    return from_range(bottom.double() * shrink, top.double() * shrink, bits, block, zero, scales)
+
+
+def from_range(
+    bottom: Tensor, top: Tensor, bits: int, block: blocks.Block = None, zero: str = "center", scales: ScaleFormat = SINGLE
+) -> Steps:
+    """The steps that reach from ``bottom`` to ``top``, (\\*grid,) each: :func:`choose` for ranges that are known already."""
+    low, high = codes_of(bits, zero)
+    bottom, top = bottom.double(), top.double()
     if zero == "center":
-        reach, level = torch.maximum(-bottom, top), high
+        reach = torch.maximum(-bottom, top)
     else:
         if zero == "integer":
             bottom, top = bottom.clamp(max=0), top.clamp(min=0)
-        reach, level = top - bottom, high
-    ideal = reach / level
+        reach = top - bottom
+    ideal = reach / high
     if ideal.numel() and float(ideal.max()) > torch.finfo(torch.float32).max:
         raise ValueError(f"a step of {float(ideal.max()):.3g} is beyond float32; divide the numbers by a constant first")
-    parts = scales.encode(ideal, float(level))
+    parts = scales.encode(ideal, float(high))
     step = scales.decode(parts, ideal.shape)
     point = over(-bottom, step.double()).round().clamp(low, high).to(torch.float32) if zero == "integer" else None
     return Steps(step, point, bottom.to(torch.float32) if zero == "free" else None, low, high, block, parts)
