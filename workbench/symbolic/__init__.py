@@ -16,6 +16,7 @@ from workbench.symbolic import (
     multistep,
     numerics,
     order,
+    pictures_flow,
     preconditioning,
     predictor_corrector,
     schedules,
@@ -44,6 +45,7 @@ TOPICS = (
     numerics,
     training,
     preconditioning,
+    pictures_flow,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -73,6 +75,7 @@ __all__ = [
     "multistep",
     "numerics",
     "order",
+    "pictures_flow",
     "preconditioning",
     "predictor_corrector",
     "schedules",
