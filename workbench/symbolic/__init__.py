@@ -19,6 +19,7 @@ from workbench.symbolic import (
     numerics,
     one_step,
     order,
+    pictures_flow,
     preconditioning,
     predictor_corrector,
     rectifying,
@@ -52,6 +53,7 @@ TOPICS = (
     one_step,
     matching,
     flow_training,
+    pictures_flow,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -84,6 +86,7 @@ __all__ = [
     "numerics",
     "one_step",
     "order",
+    "pictures_flow",
     "preconditioning",
     "predictor_corrector",
     "rectifying",
