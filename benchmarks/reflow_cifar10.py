@@ -110,7 +110,7 @@ def _error(squares: Tensor) -> dict[str, float]:
 def main() -> None:
     """Measure, print, and write if asked."""
     options = parser(__doc__)
-    options.add_argument("--pairs", type=Path, required=True, help="folder of python -m workbench.reflow.simulate")
+    options.add_argument("--pairs", type=Path, required=True, help="folder of python -m workbench.reflow.make_pairs")
     options.add_argument("--images", type=int, default=1000, help="pictures a row (default 1000)")
     options.add_argument("--calls", type=int, nargs="+", default=CALLS, help="calls of a network (default 1 2 4 8)")
     options.add_argument("--artifact", action="store_true", help="also publish the table with the package")
