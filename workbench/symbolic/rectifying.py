@@ -46,8 +46,9 @@ STATEMENTS = (
     ),
     Statement(
         "bend-of-a-path",
-        (_chord**2 - 2 * _chord * _mean + _square).subs(_mean, _chord),
+        _chord**2 - 2 * _chord * _mean + _square,
         _square - _chord**2,
+        {_mean: _chord},
         note="The mean velocity of a path is its chord, so its mean squared deviation from the chord is mean square minus squared mean.",
     ),
     Statement(
