@@ -28,7 +28,7 @@ def test_an_epoch_sees_each_image_once_and_epochs_differ():
 def test_labels_and_rows_follow_their_images():
     data = Batches(numbered(), torch.arange(20), 6, seed=1, classes=20, drop=0.0)
     for step in (0, 2, 5, 100):
-        images, labels, _ = data.at(step)
+        images, labels = data.at(step)[:2]
         assert seen(images) == (labels + 1).tolist() == (data.rows(step) + 1).tolist()
 
 
@@ -38,7 +38,7 @@ def test_a_step_is_the_same_whatever_was_asked_before():
         one.at(step)
     a, b = one.at(9), two.at(9)
     assert torch.equal(a[0], b[0]) and torch.equal(a[1], b[1])
-    assert torch.equal(torch.randn(3, generator=a[2]), torch.randn(3, generator=b[2]))
+    assert torch.equal(torch.randn(3, generator=a.draws), torch.randn(3, generator=b.draws))
     assert not torch.equal(Batches(numbered(), torch.arange(20), 5, seed=4).at(9)[0], b[0])
 
 
@@ -53,7 +53,7 @@ def test_half_are_flipped_and_the_share_is_dropped():
 def test_floats_come_as_they_are_and_without_labels():
     points = torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
     data = Batches(points, None, 10, seed=0, flips=False)
-    x, labels, _ = data.at(1)
+    x, labels = data.at(1)[:2]
     assert labels is None and torch.equal(x, points[data.rows(1)])
 
 

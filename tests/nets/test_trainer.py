@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ import workbench as wb
 from workbench.gaussian import GaussianPreconditioned
 from workbench.nets import Denoising, LogNormal
 from workbench.nets.training.averaging import Average
-from workbench.nets.training.processes import Alone
+from workbench.nets.training.processes import Accelerated, Alone
 from workbench.nets.training.rates import Constant, Linear
 from workbench.nets.training.settings import Settings
 from workbench.nets.training.trainer import NonFiniteLoss, Trainer
@@ -30,7 +31,7 @@ def test_twenty_steps_equal_the_loop_written_out_bit_for_bit():
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0, foreach=True)
     losses = []
     for step in range(20):
-        x0, classes, draws = data.at(step)
+        x0, classes, _, draws = data.at(step)
         loss = OBJECTIVE.losses(GaussianPreconditioned(net, known).given(classes), x0, draws)[0].mean()
         optimizer.zero_grad()
         loss.backward()
@@ -54,7 +55,7 @@ def test_it_learns():
     def loss(denoiser):  # on the same draws before and after
         steps = [batches().at(step) for step in range(7)]
         with torch.no_grad():
-            return float(sum(OBJECTIVE.losses(denoiser.given(classes), x0, draws)[0].mean() for x0, classes, draws in steps))
+            return float(sum(OBJECTIVE.losses(denoiser.given(classes), x0, draws)[0].mean() for x0, classes, _, draws in steps))
 
     before = loss(ours.averaged)
     list(ours.run())
@@ -90,6 +91,14 @@ def test_one_of_two_draws_the_whole_batch_and_takes_its_half():
     third.count = 3
     with pytest.raises(ValueError, match="batch=8 cannot be divided evenly among 3"):
         trainer(processes=third)
+
+
+def test_processes_leave_together():
+    """Else one may end the group while another still draws samples or writes files."""
+    called, group = [], object.__new__(Accelerated)
+    group.accelerator = SimpleNamespace(wait_for_everyone=lambda: called.append("wait"), end_training=lambda: called.append("end"))
+    group.close()
+    assert called == ["wait", "end"]
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched():

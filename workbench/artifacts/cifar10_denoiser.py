@@ -55,10 +55,10 @@ def build(
         FileNotFoundError: when the run has not been finished, or a snapshot is not there.
         ArtifactError: for a file that is no network.
     """
-    stored = {step: _file(run, f"average-{step:07d}.safetensors") for step in history}
-    content = _file(run, "average.safetensors")
+    stored = {step: run_file(run, f"average-{step:07d}.safetensors") for step in history}
+    content = run_file(run, "average.safetensors")
     net, about = networks.unpack(content)
-    model, settings = networks.denoiser(net, about), _settings(run)
+    model, settings = networks.denoiser(net, about), run_settings(run)
     count = sum(p.numel() for p in net.parameters())
     images, labels = to_floats(held_out[0]), held_out[1]
     errors = denoising_errors(model, images, SIGMAS, generator=torch.Generator().manual_seed(1), labels=labels)
@@ -75,6 +75,7 @@ def build(
         "hardware": hardware,
         "looks": looks,
         "run": settings,
+        "loss": last_loss(run),
         "sigma": list(SIGMAS),
         "error": errors.tolist(),
         "gaussian_error": gaussian.tolist(),
@@ -94,7 +95,8 @@ def build(
     return entry
 
 
-def _file(run: Path, name: str) -> bytes:
+def run_file(run: Path, name: str) -> bytes:
+    """A file of a finished run; FileNotFoundError where there is none."""
     path = run / name
     if not path.is_file():
         raise FileNotFoundError(
@@ -103,7 +105,14 @@ def _file(run: Path, name: str) -> bytes:
     return path.read_bytes()
 
 
-def _settings(run: Path) -> dict[str, Any]:
+def last_loss(run: Path, share: float = 0.1) -> float:
+    """The mean training loss over the last ``share`` of the steps."""
+    losses = [json.loads(line)["loss"] for line in (run / "steps.jsonl").read_text("utf-8").splitlines()]
+    last = losses[-max(round(share * len(losses)), 1) :]
+    return sum(last) / len(last)
+
+
+def run_settings(run: Path) -> dict[str, Any]:
     """What the run's checkpoint says of it, plain enough for the manifest."""
     _, settings, versions = checkpoint.load(run / "checkpoint.pt")
     return json.loads(json.dumps(settings | {"versions": versions}))

@@ -17,15 +17,19 @@ from workbench.artifacts.manifest import ArtifactError
 from workbench.denoiser import Denoiser
 
 _LARGEST = torch.finfo(torch.float16).max
+_ASIDE = "aside/"  # before the names of tensors that are not the network's
 
 
-def pack(net: nn.Module, **about: Any) -> bytes:
+def pack(net: nn.Module, tensors: Mapping[str, Tensor] | None = None, **about: Any) -> bytes:
     """Return ``net`` as safetensors: floating-point weights in float16, ``about`` and ``net.settings`` in the header.
+
+    ``tensors`` are what else has to be known, in float32; :func:`unpack` hands them back in ``about["tensors"]``.
 
     Raises:
         ValueError: for weights that float16 cannot hold.
     """
-    return written({name: half(name, value) for name, value in net.state_dict().items()}, header_of(net, about))
+    more = {_ASIDE + name: value.to(torch.float32).contiguous() for name, value in (tensors or {}).items()}
+    return written({name: half(name, value) for name, value in net.state_dict().items()} | more, header_of(net, about))
 
 
 def pack_history(nets: Mapping[int, nn.Module], **about: Any) -> bytes:
@@ -50,7 +54,8 @@ def unpack(content: bytes) -> tuple[nn.Module, dict[str, Any]]:
         ArtifactError: for bytes that are something else.
     """
     tensors, header = read(content)
-    return _built(header, tensors), header["about"]
+    more = {name.removeprefix(_ASIDE): tensors.pop(name) for name in sorted(tensors) if name.startswith(_ASIDE)}
+    return _built(header, tensors), header["about"] | ({"tensors": more} if more else {})
 
 
 def unpack_history(content: bytes) -> tuple[dict[int, nn.Module], dict[str, Any]]:
@@ -75,10 +80,11 @@ def denoiser(net: nn.Module, about: Mapping[str, Any]) -> Denoiser:
     """The network inside the formula that it was trained in: a denoiser on ``VE``, a flow on ``Rectified``.
 
     ``about["preconditioning"]`` is "gaussian" (with the first ``about["rank"]`` eigenvectors of CIFAR-10's law, and
-    ``about["shows_base"]``), "edm" (with ``about["sigma_data"]``) or "flow".
+    ``about["shows_base"]``), "edm" (with ``about["sigma_data"]``), "flow", or "coupling" (a flow around the affine velocity of its
+    pairs, whose mean, variances and correlations along the same eigenvectors are in ``about["tensors"]``).
     """
     from workbench.characters import cifar10
-    from workbench.gaussian import GaussianPreconditioned
+    from workbench.gaussian import GaussianCoupling, GaussianPreconditioned
     from workbench.network import NetworkDenoiser
     from workbench.preconditioned import EDMDenoiser
     from workbench.schedules import VE, Rectified
@@ -90,6 +96,12 @@ def denoiser(net: nn.Module, about: Mapping[str, Any]) -> Denoiser:
         return EDMDenoiser(net, about["sigma_data"])
     if kind == "flow":
         return NetworkDenoiser(net, Rectified(), "velocity")
+    if kind == "coupling":
+        from workbench.reflow import FlowPreconditioned
+
+        told = {name: value.to(torch.float64) for name, value in about["tensors"].items()}
+        covariance = cifar10(VE(), about["rank"]).covariance.map(lambda _: told["variances"])
+        return FlowPreconditioned(net, GaussianCoupling(told["mean"], covariance, told["correlation"]))
     raise ArtifactError(f"preconditioning {kind!r} is not known to this version; update the package")
 
 

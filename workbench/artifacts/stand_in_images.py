@@ -123,7 +123,7 @@ def sampled(
     grid = karras(schedule, steps, stop=0.0)
     seeds = [torch.Generator().manual_seed(seed + row) for row in rows]
     noise = schedule.prior((len(rows), *shape), float(grid[0]), generator=seeds)
-    return (solve(guided, noise, grid, Heun()).x + 1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+    return data.to_bytes(solve(guided, noise, grid, Heun()).x)
 
 
 def _progress(number: int, batch: int):

@@ -2,7 +2,7 @@
 
 from workbench.data import toys
 from workbench.data.archive import ArchiveError, ArchiveSpec
-from workbench.data.cifar import CIFAR10_ARCHIVE, CLASSES, Cifar10, cifar10, data_root, to_floats
+from workbench.data.cifar import CIFAR10_ARCHIVE, CLASSES, Cifar10, cifar10, data_root, to_bytes, to_floats
 from workbench.data.download import DownloadError
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "DownloadError",
     "cifar10",
     "data_root",
+    "to_bytes",
     "to_floats",
     "toys",
 ]

@@ -49,6 +49,11 @@ def to_floats(images: UInt8[Tensor, "*shape"], dtype: torch.dtype = torch.float3
     return images.to(dtype) / 127.5 - 1
 
 
+def to_bytes(images: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
+    """The nearest pixels 0..255 of images in [-1, 1], what is beyond cut off: the inverse of :func:`to_floats`."""
+    return ((images.detach() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
 def data_root(root: str | os.PathLike[str] | None = None) -> Path:
     """Return the folder for data: ``root``, else the environment's ``WORKBENCH_DATA``, else ``~/.cache/workbench``."""
     return Path(root or os.environ.get("WORKBENCH_DATA") or "~/.cache/workbench").expanduser()

@@ -2,6 +2,7 @@
 
 from workbench.gaussian import estimate
 from workbench.gaussian.component import ComponentDenoiser
+from workbench.gaussian.coupling import GaussianCoupling
 from workbench.gaussian.covariance import Covariance, Dense, Diagonal, LowRank
 from workbench.gaussian.empirical import EmpiricalDenoiser
 from workbench.gaussian.far_field import FarField, far_field
@@ -21,6 +22,7 @@ __all__ = [
     "Diagonal",
     "EmpiricalDenoiser",
     "FarField",
+    "GaussianCoupling",
     "GaussianDenoiser",
     "GaussianPreconditioned",
     "Law",

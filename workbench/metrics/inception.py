@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from workbench.data.cifar import to_bytes
+
 
 def inception_features(
     images: Float[Tensor, "n 3 height width"], weights: str | os.PathLike[str], *, batch: int = 64
@@ -36,5 +38,5 @@ def inception_features(
             f"no file {os.fspath(weights)!r}; get weights-inception-2015-12-05-6726825d.pth from torch-fidelity's releases and give its path"
         )
     network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=os.fspath(weights))
-    pixels = ((images.detach().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    pixels = to_bytes(images.cpu())
     return torch.cat([network(part)[0] for part in pixels.split(batch)])

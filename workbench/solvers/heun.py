@@ -54,6 +54,8 @@ class Heun(RungeKutta):
 
     def churned(self, schedule, t: float, points: int) -> tuple[float, float]:
         """Lift the noise level by gamma, within the schedule."""
+        if not self.churn:
+            return t, 0.0  # also where alpha = 0, and there is no rho
         rho = schedule.sigma(t) / schedule.alpha(t)
         gamma = min(self.churn / points, math.sqrt(2) - 1) if self.churn_min <= rho <= self.churn_max else 0.0
         if not gamma:

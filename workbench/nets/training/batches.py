@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -24,6 +25,23 @@ def _order(seed: int, epoch: int, count: int) -> Tensor:
     return torch.randperm(count, generator=generator_of(seed, 0, epoch))
 
 
+@runtime_checkable
+class Partners(Protocol):
+    """Where the noise of a sample comes from, when it is not drawn independently: see ``workbench.reflow.couplings``."""
+
+    def noise(self, x0: Tensor, rows: Tensor, flipped: Tensor | None, draws: torch.Generator) -> Tensor:
+        """The noise of the samples ``x0``, which are rows ``rows`` of the data, those ``flipped`` left to right already so."""
+
+
+class Batch(NamedTuple):
+    """What a step sees: samples, their labels, their noise where it is not to be drawn, and the generator for all other draws."""
+
+    x0: Tensor
+    labels: Tensor | None
+    noise: Tensor | None
+    draws: torch.Generator
+
+
 @dataclass(frozen=True, eq=False)
 class Batches:
     """Batch ``step`` of shuffled epochs without replacement, each image flipped left to right with probability 1/2.
@@ -39,6 +57,7 @@ class Batches:
         classes: the label that stands for no class.
         drop: the share of labels replaced by it.
         flips: whether to flip; images only.
+        partners: gives each sample its noise; None leaves it to the objective, which draws it.
 
     Raises:
         ValueError: for a batch larger than the data, another number of labels than images, or flips of what is no image.
@@ -51,6 +70,7 @@ class Batches:
     classes: int = 10
     drop: float = 0.15
     flips: bool = True
+    partners: Partners | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.batch <= len(self.images):
@@ -68,15 +88,17 @@ class Batches:
         epoch, place = divmod(step, len(self.images) // self.batch)
         return _order(self.seed, epoch, len(self.images))[place * self.batch : (place + 1) * self.batch]
 
-    def at(self, step: int) -> tuple[Tensor, Tensor | None, torch.Generator]:
-        """Images in [-1, 1], labels, and the generator from which the rest of this step's draws come."""
+    def at(self, step: int) -> Batch:
+        """Images in [-1, 1], labels, perhaps noise, and the generator from which the rest of this step's draws come."""
         rows, draws = self.rows(step), generator_of(self.seed, 1, step)
         chosen = self.images[rows]
-        images = to_floats(chosen) if chosen.dtype == torch.uint8 else chosen
+        images, flip = to_floats(chosen) if chosen.dtype == torch.uint8 else chosen, None
         if self.flips:
             flip = torch.rand(len(rows), generator=draws) < 0.5
             images = torch.where(flip[:, None, None, None], images.flip(-1), images)
-        if self.labels is None:
-            return images, None, draws
-        dropped = torch.rand(len(rows), generator=draws) < self.drop
-        return images, torch.where(dropped, self.classes, self.labels[rows]), draws
+        labels = self.labels
+        if labels is not None:
+            dropped = torch.rand(len(rows), generator=draws) < self.drop
+            labels = torch.where(dropped, self.classes, labels[rows])
+        noise = None if self.partners is None else self.partners.noise(images, rows, flip, draws)
+        return Batch(images, labels, noise, draws)

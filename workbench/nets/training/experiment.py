@@ -1,6 +1,7 @@
 """What is trained: which network, in which formula, on which objective, from the pictures it is given."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from workbench.nets.training.flow_matching import FlowMatching
 from workbench.nets.training.levels import LogNormal
 from workbench.nets.training.objective import Denoising, Objective
 from workbench.nets.training.pictures import Pictures
+from workbench.nets.training.report import Report
 from workbench.nets.unet import UNet
 
 NETWORKS, MODELS = ("unet", "dit"), ("gaussian", "edm", "flow")
@@ -60,8 +62,8 @@ class Experiment:
         self.objective()  # refuses a bad mean or std
         self._network(3, 6, 32, 10, torch.Generator())  # refuses sizes that do not fit, before any data are read
 
-    def objective(self) -> Objective:
-        """The loss."""
+    def objective(self, model: Denoiser | None = None) -> Objective:
+        """The loss, the same for every model."""
         return FlowMatching() if self.model == "flow" else Denoising(LogNormal(self.mean, self.std))
 
     def build(self, pictures: Pictures, seed: int, device: torch.device) -> Denoiser:
@@ -84,6 +86,14 @@ class Experiment:
         if self.network == "dit":
             return DiT(channels, inputs, width=self.width, depth=self.depth, classes=classes, side=side, generator=generator)
         return UNet(channels, inputs, self.widths, self.blocks, classes=classes, side=side, generator=generator)
+
+    def report(self, folder: Path, pictures: Pictures, model: Denoiser, start: int) -> Report:
+        """Errors on held-out pictures beside the Gaussian law's, and samples."""
+        return Report(folder, pictures, self.rank, start)
+
+    def tensors(self, model: Denoiser) -> dict[str, Any]:
+        """None: the package has the Gaussian law."""
+        return {}
 
     def about(self, pictures: Pictures) -> dict[str, Any]:
         """What has to be known, besides the network, to use it again: the header of the weights as stored."""

@@ -20,6 +20,35 @@ class TimeDensity(Protocol):
         """Draw one time of ``schedule`` for each sample."""
 
 
+@runtime_checkable
+class Premetric(Protocol):
+    """How far a predicted velocity is from the line's own: 0 where they agree, positive elsewhere, and not always a metric."""
+
+    def __call__(
+        self,
+        velocity: Float[Tensor, "batch *shape"],
+        target: Float[Tensor, "batch *shape"],
+        x: Float[Tensor, "batch *shape"],
+        t: Float64[Tensor, "batch"],
+    ) -> Float[Tensor, "batch"]:
+        """The loss of each sample: ``velocity`` for ``target`` = eps - x_0 at ``x`` = x_t."""
+
+
+@dataclass(frozen=True)
+class Squared:
+    """|velocity - target|^2 / d: its minimum is the mean of all targets that meet at x_t (``lipman2023flow``)."""
+
+    def __call__(
+        self,
+        velocity: Float[Tensor, "batch *shape"],
+        target: Float[Tensor, "batch *shape"],
+        x: Float[Tensor, "batch *shape"],
+        t: Float64[Tensor, "batch"],
+    ) -> Float[Tensor, "batch"]:
+        """The mean over coordinates of the squared error."""
+        return (velocity - target).square().flatten(1).mean(1)
+
+
 @dataclass(frozen=True)
 class UniformTimes:
     """t uniform on (0, t_max]: every moment of the flow counts the same."""
@@ -32,15 +61,18 @@ class UniformTimes:
 
 @dataclass(frozen=True)
 class FlowMatching(Objective):
-    """|velocity(x_t, t) - (eps - x_0)|^2 / d  with  x_t = (1 - t) x_0 + t eps  (``lipman2023flow``, ``liu2023rectified``).
+    """premetric(velocity(x_t, t), eps - x_0)  with  x_t = (1 - t) x_0 + t eps  (``lipman2023flow``, ``liu2023rectified``).
 
-    Its minimum is the velocity E[eps - x_0 | x_t]; no weight is needed, because the target has about the same size at every t.
+    With the squared premetric its minimum is the velocity E[eps - x_0 | x_t]; no weight is needed, because the target has about the
+    same size at every t.
 
     Args:
         times_from: the density of t, uniform by default.
+        premetric: how a velocity is judged, squared by default.
     """
 
     times_from: TimeDensity = field(default_factory=UniformTimes)
+    premetric: Premetric = field(default_factory=Squared)
 
     def check(self, model: Denoiser) -> None:
         """Raise ValueError unless the model's schedule is Rectified, on which the velocity of a line is eps - x_0."""
@@ -57,6 +89,6 @@ class FlowMatching(Objective):
     def judge(
         self, model: Denoiser, x0: Float[Tensor, "batch *shape"], noise: Float[Tensor, "batch *shape"], t: Float64[Tensor, "batch"]
     ) -> Float[Tensor, "batch"]:
-        """The squared error of the velocity, in the mean over coordinates."""
-        error = model.velocity(noisy(model.schedule, x0, noise, t), t) - (noise - x0)
-        return error.square().flatten(1).mean(1)
+        """The premetric of each sample's velocity."""
+        x = noisy(model.schedule, x0, noise, t)
+        return self.premetric(model.velocity(x, t), noise - x0, x, t)

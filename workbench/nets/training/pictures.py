@@ -11,6 +11,7 @@ from torch import Tensor
 from workbench import data
 from workbench.data.cifar import to_floats
 from workbench.gaussian import GaussianDenoiser
+from workbench.nets.training.batches import Partners
 from workbench.schedules import VE
 
 HELD_OUT = 256
@@ -25,6 +26,7 @@ class Pictures:
         held_out, held_labels: the same, never trained on.
         classes: number of classes, or None without labels.
         name: "cifar10", or the name of the file.
+        partners: gives each picture its noise, or None.
     """
 
     images: UInt8[Tensor, "n channels side side"]
@@ -33,6 +35,7 @@ class Pictures:
     held_labels: Int64[Tensor, "m"] | None
     classes: int | None
     name: str
+    partners: Partners | None = None
 
     @property
     def side(self) -> int:

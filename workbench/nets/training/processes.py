@@ -46,6 +46,9 @@ class Alone:
         """The rows of all processes, in the order of the batch."""
         return rows
 
+    def wait(self) -> None:
+        """Return when all processes have come here."""
+
     def close(self) -> None:
         """Leave the group."""
 
@@ -83,8 +86,13 @@ class Accelerated(Alone):
         """The rows of all processes, in the order of the batch."""
         return self.accelerator.gather(rows.contiguous())
 
+    def wait(self) -> None:
+        """Return when all processes have come here."""
+        self.accelerator.wait_for_everyone()
+
     def close(self) -> None:
-        """Leave the group, so that the launcher sees an orderly end."""
+        """Leave the group together, so that the launcher sees an orderly end: nobody is left waiting for one who has gone."""
+        self.wait()
         self.accelerator.end_training()
 
 

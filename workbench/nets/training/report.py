@@ -91,9 +91,9 @@ class Report:
     def _errors(self, model: Denoiser, labels: Tensor | None) -> dict[float, float]:
         """The mean squared error a value at each of ``SIGMAS``, from the same noise every time."""
         times = [float(model.schedule.inverse_log_snr(-math.log(sigma))) for sigma in SIGMAS]
-        labels = None if labels is None else labels.to(_device(model))
+        labels = None if labels is None else labels.to(device_of(model))
         generator = torch.Generator().manual_seed(1)
-        found = denoising_errors(model, self.x0.to(_device(model)), times, generator=generator, labels=labels)
+        found = denoising_errors(model, self.x0.to(device_of(model)), times, generator=generator, labels=labels)
         return dict(zip(SIGMAS, found.tolist(), strict=True))
 
     def draw(self, step: int, model: Denoiser, rows: int = 2, steps: int = 18) -> None:
@@ -107,7 +107,7 @@ class Report:
 
         classes = self.pictures.classes
         columns = min(classes or 10, 10)
-        device = _device(model)
+        device = device_of(model)
         generators = [torch.Generator().manual_seed(seed) for seed in range(rows * columns)]
         grid = karras(VE(), steps, stop=0.0)
         x = VE().prior((rows * columns, *self.x0.shape[1:]), grid[0], generator=generators, device=device)
@@ -118,6 +118,15 @@ class Report:
             write(self.folder / f"samples-{step:07d}.png", plots.images(pictures, columns=columns, title=title).png())
         self._curves()
 
+    def seen_lines(self) -> dict[object, Any]:
+        """Relative errors on held-out pictures at a few noise levels, as curves over steps."""
+        seen, lines = self.validation.read(), {}
+        for index, sigma in enumerate(SIGMAS):
+            if seen and sigma in (0.1, 0.5, 2.0):
+                ratio = [line["error"][index] / line["gaussian"][index] for line in seen]
+                lines[f"held out, sigma {sigma:g}, error over Gaussian"] = ([line["step"] for line in seen], ratio)
+        return lines
+
     def _curves(self) -> None:
         from workbench import plots
 
@@ -127,17 +136,12 @@ class Report:
         width = max(len(steps) // 200, 1)
         means = [sum(line["loss"] for line in steps[k : k + width]) / width for k in range(0, len(steps) - width + 1, width)]
         places = [steps[k + width - 1]["step"] for k in range(0, len(steps) - width + 1, width)]
-        lines: dict[object, Any] = {f"loss, mean of {width} steps": (places, means)}
-        seen = self.validation.read()
-        for index, sigma in enumerate(SIGMAS):
-            if seen and sigma in (0.1, 0.5, 2.0):
-                ratio = [line["error"][index] / line["gaussian"][index] for line in seen]
-                lines[f"held out, sigma {sigma:g}, error over Gaussian"] = ([line["step"] for line in seen], ratio)
+        lines: dict[object, Any] = {f"loss, mean of {width} steps": (places, means), **self.seen_lines()}
         plot = plots.curves(lines, xlabel="step", ylabel="loss, and error relative to the Gaussian law")
         write(self.folder / "curves.png", plot.png())
 
 
-def _device(model: Denoiser) -> torch.device:
+def device_of(model: Denoiser) -> torch.device:
     """That of the network inside the model; the CPU for a law."""
     net = getattr(model, "net", None)
     return next(net.parameters()).device if isinstance(net, torch.nn.Module) else torch.device("cpu")

@@ -1,9 +1,10 @@
 """One training run in a folder: start or resume, train, and keep checkpoint and report as it goes."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from workbench.artifacts.command_line import images_sha256
 from workbench.artifacts.networks import pack
@@ -11,7 +12,7 @@ from workbench.atomic import write
 from workbench.denoiser import Denoiser
 from workbench.nets.training import checkpoint, rates, refined
 from workbench.nets.training.batches import Batches
-from workbench.nets.training.experiment import Experiment
+from workbench.nets.training.objective import Objective
 from workbench.nets.training.pictures import Pictures, read
 from workbench.nets.training.processes import Alone, launched
 from workbench.nets.training.report import Report
@@ -19,6 +20,29 @@ from workbench.nets.training.settings import Settings
 from workbench.nets.training.trainer import Trainer, check_precision
 
 FREE = ("steps", "schedule")  # what a resumed run may change, within limits: see _continuable
+
+
+@runtime_checkable
+class What(Protocol):
+    """What is trained, a dataclass of plain fields: ``Experiment`` for denoisers, ``workbench.reflow.experiment`` for reflow."""
+
+    drop: float
+    flips: bool
+
+    def build(self, pictures: Pictures, seed: int, device: Any) -> Denoiser:
+        """The model before training, its random numbers drawn from ``seed``."""
+
+    def objective(self, model: Denoiser) -> Objective:
+        """The loss of that model."""
+
+    def report(self, folder: Path, pictures: Pictures, model: Denoiser, start: int) -> Report:
+        """What the run says of itself, from step ``start`` on."""
+
+    def about(self, pictures: Pictures) -> dict[str, Any]:
+        """What has to be known, besides the network, to use it again: the header of the weights as stored."""
+
+    def tensors(self, model: Denoiser) -> dict[str, Any]:
+        """Tensors that have to be known as well, besides those of the network."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +80,7 @@ class Job:
     """A run that nothing stands in the way of any more; :meth:`go` does its steps."""
 
     trainer: Trainer
-    what: Experiment
+    what: What
     run: Run
     pictures: Pictures
     described: dict[str, Any]
@@ -78,7 +102,7 @@ class Job:
     def _write(self) -> None:
         """The steps that are left, on the process that writes files."""
         self.run.folder.mkdir(parents=True, exist_ok=True)
-        report = Report(self.run.folder, self.pictures, self.what.rank, self.trainer.step)
+        report = self.what.report(self.run.folder, self.pictures, self.trainer.averaged, self.trainer.step)
         try:
             self._steps(report)
         finally:
@@ -111,11 +135,12 @@ class Job:
     def _keep(self, name: str) -> None:
         """The averaged weights in 16 bits, as ``workbench.artifacts.networks`` reads them."""
         about = self.what.about(self.pictures) | {"images": self.trainer.step * self.trainer.settings.batch}
-        write(self.run.folder / name, pack(self.trainer.average.net, **about))
+        tensors = self.what.tensors(self.trainer.averaged)
+        write(self.run.folder / name, pack(self.trainer.average.net, tensors, **about))
 
 
-def prepare(what: Experiment, settings: Settings, run: Run) -> Job:
-    """Check all there is to check, read the pictures, and build what is to be trained, restored if it is to be resumed.
+def prepare(what: What, settings: Settings, run: Run, read: Callable[[str | None], Pictures] = read) -> Job:
+    """Check all there is to check, ``read`` the pictures, and build what is to be trained, restored if it is to be resumed.
 
     Raises:
         ValueError: for what cannot be trained so, a folder with a checkpoint that is not to be resumed, or one of another run.
@@ -140,14 +165,23 @@ def prepare(what: Experiment, settings: Settings, run: Run) -> Job:
     return Job(trainer, what, run, pictures, described)
 
 
-def _trainer(what: Experiment, settings: Settings, pictures: Pictures, processes: Alone) -> Trainer:
+def _trainer(what: What, settings: Settings, pictures: Pictures, processes: Alone) -> Trainer:
     model = what.build(pictures, settings.seed, processes.device)
     classes = {} if pictures.classes is None else {"classes": pictures.classes}
-    batches = Batches(pictures.images, pictures.labels, settings.batch, settings.seed, drop=what.drop, flips=what.flips, **classes)
-    return Trainer(model, batches, what.objective(), settings, processes)
+    batches = Batches(
+        pictures.images,
+        pictures.labels,
+        settings.batch,
+        settings.seed,
+        drop=what.drop,
+        flips=what.flips,
+        partners=pictures.partners,
+        **classes,
+    )
+    return Trainer(model, batches, what.objective(model), settings, processes)
 
 
-def describe(what: Experiment, settings: Settings, pictures: Pictures) -> dict[str, Any]:
+def describe(what: What, settings: Settings, pictures: Pictures) -> dict[str, Any]:
     """All that the numbers of a run depend on, flat and plain, to be stored with a checkpoint and compared."""
     rate = settings.schedule
     flat = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}

@@ -1,0 +1,154 @@
+"""How good are the pictures of the rectified flow?  Its pairs' teacher, its start and itself at 1, 2, 4, 8 calls of a network.
+
+    flow       ``cifar10-flow`` by Euler's method in t
+    affine     its affine base alone, one evaluation of no network
+    start      the denoiser that it started from as a flow, by exact change of schedule: what rectification improves
+    teacher    the guided denoiser, by the best solver of the first part (2M, after a Gaussian jump over the first steps), two calls
+               an evaluation; and the same without guidance, one call an evaluation
+    ends       the pictures of the pairs themselves
+
+The noise is that of the pairs, so beside the Frechet distance on the features of our classifier (corrected, never to be called FID) and
+the share of pictures that it takes for the class asked for, there is the distance to the pair's own end: root mean square, in units of
+the pictures' standard deviation.  Rows are kept on the disk.  About twenty minutes of one core:
+python -m benchmarks.reflow_cifar10 --pairs PAIRS --artifact
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import workbench as wb
+from benchmarks.judging import Judge
+from benchmarks.kept import Kept
+from benchmarks.record import parser, publish_record, record, table
+from workbench.artifacts.manifest import add_measured
+from workbench.data.cifar import data_root
+from workbench.reflow import StoredPairs
+
+RF, VE = wb.schedules.Rectified(), wb.schedules.VE()
+CALLS = (1, 2, 4, 8)
+Draw = Callable[[Tensor, Tensor | None], Tensor]
+
+
+def euler(flow: wb.Denoiser, steps: int) -> Draw:
+    """``steps`` Euler steps in t, from 1 to 0."""
+    grid = wb.grids.uniform(RF, steps, start=1.0, stop=0.0)
+
+    def draw(noise: Tensor, labels: Tensor | None) -> Tensor:
+        asked = flow if labels is None else flow.given(labels)
+        return wb.solve(asked, noise, grid, wb.solvers.Euler(variable="t")).x
+
+    return draw
+
+
+def jumped(net: Any, evaluations: int, jump: float, scale: float) -> Draw:
+    """The denoiser after a Gaussian jump to ``jump``: 2M on a Karras grid from there to 0; guided where ``scale`` is not 1."""
+    times = [jump, 0.0] if evaluations == 1 else wb.grids.karras(VE, evaluations, start=jump, stop=0.0)
+
+    def draw(noise: Tensor, labels: Tensor | None) -> Tensor:
+        asked = net if labels is None else net.given(labels)
+        asked = asked if scale == 1 else wb.Guided(asked, net, scale)
+        start = wb.gaussian.teleport(net.law, VE.t_first * noise, VE.t_first, jump)
+        return wb.solve(asked, start, times, wb.solvers.DPMSolverPP2M()).x
+
+    return draw
+
+
+def ways(flow: Any, net: Any, teacher: dict[str, Any], calls: tuple[int, ...]) -> dict[tuple[str, int], Draw]:
+    """What is compared, by name and calls of a network for each picture."""
+    found: dict[tuple[str, int], Draw] = {("affine", 0): lambda noise, labels: noise - flow.law.velocity(noise, 1.0)}
+    for k in calls:
+        found["flow", k] = euler(flow, k)
+        found["start", k] = euler(net.on(RF), k)
+        found["denoiser after a jump", k] = jumped(net, k, teacher["jump"], 1.0)
+        if k > 1:
+            found["teacher", k] = jumped(net, k // 2, teacher["jump"], teacher["guidance"])
+    found["teacher", 2 * teacher["steps"]] = jumped(net, teacher["steps"], teacher["jump"], teacher["guidance"])
+    return found
+
+
+def rows(
+    pairs: StoredPairs, drawn: dict[tuple[str, int], Draw], judge: Judge, kept: Kept, images: int, batch: int = 50
+) -> list[dict[str, Any]]:
+    """One row for each way, and one for the ends of the pairs."""
+    which = torch.arange(images)
+    ends, labels = pairs.data(which), None if pairs.labels is None else pairs.labels[which]
+    contrast = (ends - ends.mean()).square().mean().sqrt()
+
+    def make(draw: Draw) -> tuple[dict, dict[str, Tensor]]:
+        parts = []
+        for some in which.split(batch):
+            with torch.no_grad():
+                parts.append(draw(pairs.noise(some), None if labels is None else labels[some]))
+        x = torch.cat(parts)
+        squares = (x - ends).div(contrast).double().square().flatten(1).mean(1)
+        return {}, {"features": judge.features(x), "squares": squares}
+
+    found = []
+    for (name, calls), draw in drawn.items():
+        _, tensors = kept.row({"way": name, "calls": calls, "images": images}, lambda draw=draw: make(draw))
+        found.append({"way": name, "calls": calls, **_judged(judge, tensors["features"], labels), **_error(tensors["squares"])})
+    return [
+        *found,
+        {"way": "ends", "calls": None, **_judged(judge, judge.features(ends), labels), "error": 0.0, "error_standard_error": 0.0},
+    ]
+
+
+def _judged(judge: Judge, features: Tensor, labels: Tensor | None) -> dict[str, float]:
+    return judge.distance(features) | ({} if labels is None else judge.accuracy(features, labels))
+
+
+def _error(squares: Tensor) -> dict[str, float]:
+    root = float(squares.mean().sqrt())
+    return {"error": root, "error_standard_error": float(squares.std()) / len(squares) ** 0.5 / (2 * root)}
+
+
+def main() -> None:
+    """Measure, print, and write if asked."""
+    options = parser(__doc__)
+    options.add_argument("--pairs", type=Path, required=True, help="folder of python -m workbench.reflow.make_pairs")
+    options.add_argument("--images", type=int, default=1000, help="pictures a row (default 1000)")
+    options.add_argument("--calls", type=int, nargs="+", default=CALLS, help="calls of a network (default 1 2 4 8)")
+    options.add_argument("--artifact", action="store_true", help="also publish the table with the package")
+    o = options.parse_args()
+    judge = Judge.shipped()
+    if judge is None or not judge.enough(o.images):
+        options.error("needs cifar10-classifier and cifar10-features, and at least twice as many pictures as features")
+    torch.set_num_threads(1)
+    net, flow = wb.characters.network(VE), wb.artifacts.load("cifar10-flow")
+    hashes = {name: wb.artifacts.describe(name)["sha256"] for name in ("cifar10-denoiser", "cifar10-flow")}
+    pairs = StoredPairs.open(o.pairs)
+    if pairs.about.get("network") != hashes["cifar10-denoiser"]:
+        options.error("these pairs were made by another network than cifar10-denoiser; make them again")
+    kept = Kept(data_root() / "reflow-cifar10", **hashes, pairs=pairs.about, seed=pairs.seed)
+    found = rows(pairs, ways(flow, net, pairs.about, tuple(o.calls)), judge, kept, o.images)
+    print(
+        table(
+            [
+                {key: row.get(key) for key in ("way", "calls", "frechet", "frechet_standard_error", "accuracy", "error")}
+                for row in found
+            ]
+        )
+    )
+    facts = {
+        "distance": "Frechet distance on the features of cifar10-classifier to those of its training images; not an FID",
+        **{f"{name}_sha256": value for name, value in hashes.items()},
+        "teacher": pairs.about,
+        "images": o.images,
+        "rows": found,
+    }
+    record("reflow_cifar10", facts, o.json, seed=pairs.seed)
+    if o.artifact:
+        command = f"python -m benchmarks.reflow_cifar10 --pairs PAIRS --images {o.images} --artifact"
+        publish_record("reflow-cifar10", facts, source="own-network", command=command, seed=pairs.seed)
+        own = [row for row in found if row["way"] == "flow"]
+        add_measured("cifar10-flow", wb.artifacts.folder_of("cifar10-flow"), distance=own)
+    print("done", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
