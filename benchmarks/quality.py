@@ -30,6 +30,7 @@ from benchmarks.making import VE, Bench, Model, Way
 from benchmarks.record import parser, publish_record, record, seconds, table
 from benchmarks.teleport import SEED
 from workbench.artifacts import AccuracyTable
+from workbench.artifacts.manifest import add_measured
 from workbench.data.cifar import data_root
 
 S = wb.solvers
@@ -163,6 +164,12 @@ def shipped() -> tuple[dict[str, Model], dict[int, Model], dict[str, Any]]:
     return networks, states, laws
 
 
+def distances(facts: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """What the manifest is to say of a network's distance: its rows of the table ``networks``, and how the pictures were made."""
+    keys = ("classes", "solver", "grid", "evaluations", "images", "frechet", "frechet_standard_error", "accuracy")
+    return [{key: row[key] for key in keys if key in row} for row in facts["networks"] if row["name"] == name]
+
+
 def main() -> None:
     """Measure, print, and write if asked."""
     options = parser(__doc__)
@@ -209,6 +216,8 @@ def main() -> None:
     if chosen.artifact:
         command = f"python -m benchmarks.quality --images {chosen.images} --guided {chosen.guided} --artifact"
         publish_record("quality", facts, source="own-network", command=command, seed=SEED)
+        for one in networks:
+            add_measured(one, wb.artifacts.folder_of(one), distance=distances(facts, one))
 
 
 if __name__ == "__main__":

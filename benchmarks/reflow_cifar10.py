@@ -25,6 +25,7 @@ import workbench as wb
 from benchmarks.judging import Judge
 from benchmarks.kept import Kept
 from benchmarks.record import parser, publish_record, record, table
+from workbench.artifacts.manifest import add_measured
 from workbench.data.cifar import data_root
 from workbench.reflow import StoredPairs
 
@@ -109,7 +110,7 @@ def _error(squares: Tensor) -> dict[str, float]:
 def main() -> None:
     """Measure, print, and write if asked."""
     options = parser(__doc__)
-    options.add_argument("--pairs", type=Path, required=True, help="folder of python -m workbench.reflow.simulate")
+    options.add_argument("--pairs", type=Path, required=True, help="folder of python -m workbench.reflow.make_pairs")
     options.add_argument("--images", type=int, default=1000, help="pictures a row (default 1000)")
     options.add_argument("--calls", type=int, nargs="+", default=CALLS, help="calls of a network (default 1 2 4 8)")
     options.add_argument("--artifact", action="store_true", help="also publish the table with the package")
@@ -144,6 +145,8 @@ def main() -> None:
     if o.artifact:
         command = f"python -m benchmarks.reflow_cifar10 --pairs PAIRS --images {o.images} --artifact"
         publish_record("reflow-cifar10", facts, source="own-network", command=command, seed=pairs.seed)
+        own = [row for row in found if row["way"] == "flow"]
+        add_measured("cifar10-flow", wb.artifacts.folder_of("cifar10-flow"), distance=own)
     print("done", file=sys.stderr)
 
 

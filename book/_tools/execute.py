@@ -4,7 +4,7 @@ A chapter is copied to ``_build/runs/``, executed there by nbmake and stored wit
 peak memory, versions, date, and a key.  The key hashes everything the outputs depend on: the notebook, the package with
 its artifacts, Python and every installed distribution.  A chapter whose key is unchanged since its last successful run
 is not run again; so ``make test`` followed by ``make book`` executes once, and an edit anywhere in ``workbench/``
-re-executes all.  ``BOOK_ROOT`` names another book to run, which is how the tests of this tool use it.
+re-executes all.  A chapter finds what ``environment.yml`` supplies and nothing else (``supplied.py``).  ``BOOK_ROOT`` names another book to run, which is how the tests of this tool use it.
 """
 
 import argparse
@@ -51,8 +51,9 @@ def _environment_digest() -> str:
     digest = hashlib.sha256(platform.python_version().encode())
     for name in sorted(f"{d.metadata['Name']}=={d.version}" for d in distributions()):
         digest.update(name.encode())
-    for file in [*sorted(ROOT.glob("workbench/**/*")), TOOLS / "execute.py", TOOLS / "meter.py"]:
-        if file.is_file() and file.suffix in {".py", ".json", ".safetensors"}:
+    tools = [TOOLS / f"{name}.py" for name in ("execute", "meter", "supplied")]
+    for file in [*sorted(ROOT.glob("workbench/**/*")), *tools, TOOLS.parents[1] / "environment.yml"]:
+        if file.is_file() and file.suffix in {".py", ".json", ".safetensors", ".yml"}:
             digest.update(os.path.relpath(file, ROOT).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
@@ -65,6 +66,8 @@ def record_of(chapter: str) -> dict:
 
 def _run(stale: dict[str, str], jobs: int) -> int:
     """Execute the chapters of ``stale`` (chapter -> key) in place under ``_build/runs``; return pytest's exit status."""
+    import supplied  # found beside this file when it is run; whoever imports it for ``chapters`` alone does without
+
     readings = RUNS / "readings.json"
     slowest_first = sorted(stale, key=lambda chapter: -record_of(chapter).get("seconds", 1e9))
     for chapter in stale:
@@ -80,6 +83,7 @@ def _run(stale: dict[str, str], jobs: int) -> int:
         "PYTHONPATH": os.pathsep.join(filter(None, [str(TOOLS), os.environ.get("PYTHONPATH")])),
         "BOOK_READINGS": str(readings),
         "WORKBENCH_STATIC": "1",
+        **supplied.hide_the_rest(RUNS / ".ipython"),
     }
     command = [sys.executable, "-m", "pytest", "-q", "-p", "meter", "-c", "pytest.ini", "--rootdir", ".", "--nbmake"]
     command += ["--overwrite", "--nbmake-timeout", "600", "-n", str(min(jobs, len(stale))), "--maxschedchunk", "1"]

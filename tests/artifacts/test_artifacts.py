@@ -8,7 +8,7 @@ import torch
 
 import workbench as wb
 from workbench.artifacts import ArtifactError
-from workbench.artifacts.manifest import FIELDS, FOLDER, publish, read_manifest
+from workbench.artifacts.manifest import FIELDS, FOLDER, add_measured, publish, read_manifest
 
 MOMENTS = "cifar10-moments"
 FACTS = "cifar10-facts"
@@ -203,6 +203,26 @@ def test_an_honest_hash_of_something_else_is_not_taken_for_moments(tmp_path):
     publish("odd", b"not safetensors", tmp_path, file="odd.bin", kind="moments", source="official", command="c", measured={})
     with pytest.raises(ArtifactError, match="not moments"):
         wb.artifacts.load("odd", tmp_path)
+
+
+def test_what_is_measured_later_joins_the_entry(copy):
+    before = read_manifest(copy)
+    add_measured("cifar10-facts", copy, distance=[1.0])
+    after = read_manifest(copy)
+    assert after["cifar10-facts"]["measured"] == before["cifar10-facts"]["measured"] | {"distance": [1.0]}
+    assert {**after, "cifar10-facts": 0} == {**before, "cifar10-facts": 0}
+    with pytest.raises(ArtifactError, match="no artifact is called 'none'"):
+        add_measured("none", copy, distance=[])
+
+
+@pytest.mark.parametrize("name", ["cifar10-denoiser", "cifar10-dit"])
+def test_the_manifest_states_how_a_network_was_made_and_what_it_is_worth(name):
+    entry = wb.artifacts.describe(name, FOLDER)
+    measured, run = entry["measured"], entry["measured"]["run"]
+    assert measured["hardware"] and run["steps"] * run["batch"] == measured["images"] and run["seed"] == 0 and run["data_sha256"]
+    assert all(error < gaussian for error, gaussian in zip(measured["error"], measured["gaussian_error"], strict=True))
+    rows = [row for row in wb.artifacts.load("quality", FOLDER)["networks"] if row["name"] == name]
+    assert [row["frechet"] for row in measured["distance"]] == [row["frechet"] for row in rows] and len(rows) == 2
 
 
 def test_publishing_keeps_other_entries_and_leaves_no_temporary_file(copy):

@@ -1,5 +1,7 @@
 """From pictures to an artifact: the training command and the builder, end to end at toy size."""
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -39,6 +41,8 @@ def test_a_finished_run_becomes_an_artifact(run, tmp_path):
     assert (tmp_path / "mine.safetensors").read_bytes() == (run / "average.safetensors").read_bytes()
     measured = entry["measured"]
     assert measured["images"] == 12 and measured["run"]["steps"] == 3 and measured["run"]["seed"] == 0
+    losses = [json.loads(line)["loss"] for line in (run / "steps.jsonl").read_text("utf8").splitlines()]
+    assert len(losses) == 3 and measured["loss"] == losses[-1]  # the last tenth of three steps
     assert "12 images seen in batches of 4 (one core, seed 0). Blurs." in wb.artifacts.summary("mine", tmp_path)
     x0 = wb.data.cifar.to_floats(test[0])
     noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(1))

@@ -134,8 +134,9 @@ def test_the_command_line(judge, monkeypatch, tmp_path):
         monkeypatch.setattr(quality, name, value)
     monkeypatch.setattr(quality, "shipped", lambda: toys)
     monkeypatch.setattr(Judge, "shipped", classmethod(lambda cls: judge))
-    got = {}
+    got, stated = {}, {}
     monkeypatch.setattr(quality, "publish_record", lambda name, facts, **more: got.update(name=name, facts=facts, **more))
+    monkeypatch.setattr(quality, "add_measured", lambda name, folder, **more: stated.update({name: more}))
     words = f"--images 16 --guided 12 --batch 8 --keep {tmp_path / 'rows'} --json {tmp_path / 'out.json'} --artifact"
     monkeypatch.setattr(sys, "argv", ["quality", *words.split()])
     quality.main()
@@ -146,6 +147,11 @@ def test_the_command_line(judge, monkeypatch, tmp_path):
     }  # fmt: skip
     assert facts["guidance"][0]["accuracy"] == facts["networks"][1]["accuracy"], "one row for both tables"
     assert facts["training"][1]["frechet"] == facts["networks"][0]["frechet"]
+    ((name, said),) = stated.items()
+    assert name == "cifar10-denoiser" and [row["frechet"] for row in said["distance"]] == [
+        row["frechet"] for row in facts["networks"][:2]
+    ]
+    assert [row["classes"] for row in said["distance"]] == [False, True] and said["distance"][0]["evaluations"] == 2
     monkeypatch.setattr(Bench, "_make", lambda *_: pytest.fail("made again"))
     quality.main()
     for again, first in zip(got["facts"]["solvers"], facts["solvers"], strict=True):  # eigenvalues may differ in their last digits

@@ -5,6 +5,7 @@ import tomllib
 from importlib.metadata import distributions
 
 import pytest
+import supplied
 import yaml
 from built_site import ROOT
 from packaging.requirements import Requirement
@@ -13,16 +14,11 @@ from packaging.utils import canonicalize_name
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text("utf8"))
-PYPI_NAME = {"pytorch-cpu": "torch", "matplotlib-base": "matplotlib"}
 
 
 def conda_requirements() -> dict[str, SpecifierSet]:
-    found = {}
-    for line in filter(lambda entry: isinstance(entry, str), CONDA["dependencies"]):
-        name, ranges = re.fullmatch(r"([\w.-]+)\s*(.*)", line).groups()
-        ranges = re.sub(r"^=(?!=)(.*)$", r"==\1.*", ranges)  # conda's python=3.12 is pip's python==3.12.*
-        found[canonicalize_name(PYPI_NAME.get(name, name))] = SpecifierSet(ranges)
-    return found
+    exact = r"^=(?!=)(.*)$", r"==\1.*"  # conda's python=3.12 is pip's python==3.12.*
+    return {name: SpecifierSet(re.sub(*exact, versions)) for name, versions in supplied.named().items()}
 
 
 def locked() -> dict[str, str]:
@@ -41,6 +37,22 @@ def test_binder_installs_the_package_and_reads_the_chapters():
     assert pip == ["-e ."]
     assert "jupyterlab-myst" in conda_requirements()
     assert not [c for c in CONDA["channels"] if c not in {"conda-forge", "nodefaults"}]
+
+
+def test_what_is_supplied_is_what_the_named_packages_need():
+    """torch needs fsspec and matplotlib needs pillow, though nobody names them; what only ``make`` installs is hidden from chapters."""
+    known, hidden = supplied.supplied({"torch", "matplotlib"}), supplied.hidden()
+    assert {"torch", "fsspec", "matplotlib", "pillow"} <= known and not {"safetensors", "ipywidgets", "pytest"} & known
+    assert {"pytest", "sphinx", "diffusers", "accelerate", "yaml"} <= {*hidden}
+    assert not {"torch", "numpy", "PIL", "IPython", "ipykernel", "zmq", "workbench"} & {*hidden}
+
+
+def test_an_extra_brings_what_it_needs(monkeypatch):
+    needs = {"a": ["b[x]", "c; extra == 'y'"], "b": ["d; extra == 'x'", "e; python_version < '3'", "a"], "d": None}
+    monkeypatch.setattr(supplied, "requires", lambda name: needs[name])
+    assert supplied.supplied({"a"}) == {"a", "b", "d"}
+    needs["c"] = []
+    assert supplied.supplied({"a[y]"}) == {"a", "b", "c", "d"}
 
 
 def test_binder_builds_for_a_version_of_python_that_the_package_takes():

@@ -73,6 +73,16 @@ def test_runs_once_and_again_only_after_a_change(tmp_path):
     assert record(tmp_path, "one")["key"] != reading["key"]
 
 
+def test_a_chapter_finds_what_a_reader_on_binder_has(tmp_path):
+    """``importlib`` and ``import`` alike; what is hidden is installed here, as this test could import it."""
+    good = "import numpy, torch, matplotlib.pyplot, ipywidgets, safetensors.torch\nfrom IPython.display import HTML"
+    look = "import importlib.util\nassert importlib.util.find_spec('pytest') is None and importlib.util.find_spec('torch')\nassert 'sys' not in globals()"
+    book_of(tmp_path, good=f"{good}\n{look}", leans="import pytest")
+    done = run(tmp_path)
+    assert done.returncode == 1 and "No module named 'pytest'" in done.stdout, done.stdout + done.stderr
+    assert record(tmp_path, "good") and not record(tmp_path, "leans")
+
+
 def test_failures_stop_the_book_and_leave_no_record(tmp_path):
     """A claim that does not hold, a chapter that takes too much memory, and, in a run of its own, one that takes too long."""
     heavy = "x = bytearray(80_000_000)\nsum(range(10_000_000))"

@@ -9,7 +9,7 @@ import torch
 from tiny_cifar import EACH, FOLDER, NAMES, plain_members, records, spec_for, tar_gz
 
 import workbench as wb
-from workbench.data import ArchiveError, DownloadError, cifar10
+from workbench.data import ArchiveError, DownloadError, cifar10, to_bytes, to_floats
 
 CONTENT = tar_gz(plain_members())
 
@@ -143,3 +143,13 @@ def test_the_official_archive_is_described_consistently():
 def test_toys_and_cifar10_are_reached_from_the_package():
     assert wb.data.toys.eight_gaussians(5, generator=torch.Generator().manual_seed(0)).shape == (5, 2)
     assert wb.data.cifar10 is cifar10
+
+
+def test_bytes_are_the_nearest_pixels_and_come_back():
+    pixels = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(to_bytes(to_floats(pixels)), pixels)
+    for shift in (-0.49, 0.49):  # of a pixel's width
+        assert torch.equal(to_bytes(to_floats(pixels) + shift * 2 / 255), pixels)
+    assert to_bytes(torch.tensor([-7.0, -1.0, 0.0, 1.0, 1.5])).tolist() == [0, 0, 128, 255, 255]
+    images = torch.linspace(-1, 1, 1001, requires_grad=True)
+    assert (to_floats(to_bytes(images)) - images).abs().max() <= 1 / 255 + 1e-6

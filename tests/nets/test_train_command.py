@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from several_processes import together
 from tiny_training import arguments, write_pictures
 
 import workbench as wb
@@ -41,11 +42,14 @@ def no_pictures(monkeypatch, whole):
     monkeypatch.setattr(run_module.Report, "draw", lambda *args: None)
 
 
-def start(*command, **environment):
-    path = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(torch.get_num_threads())}  # as here: sums depend on it
+def surroundings():
+    return {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(torch.get_num_threads())}  # as here: sums depend on it
+
+
+def start(*command):
     return subprocess.Popen(
         [sys.executable, *map(str, command)],
-        env=os.environ | path | environment,
+        env=os.environ | surroundings(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -91,27 +95,15 @@ def test_killed_at_any_moment_it_resumes_to_the_very_same_end(data, whole, tmp_p
 
 def test_two_processes_agree_with_one(data, whole, tmp_path):
     pytest.importorskip("accelerate")
-    launcher = (
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node",
-        2,
-        "--rdzv-backend",
-        "c10d",
-        "--rdzv-endpoint",
-        "localhost:0",
-        "-m",
-    )
-    process = start(*launcher, MODULE, *arguments(tmp_path, data))
-    output = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, output
-    assert output.count("held-out error") == 1, output  # one of them speaks
-    one, two = ([json.loads(line) for line in (folder / "steps.jsonl").read_text().splitlines()] for folder in (whole, tmp_path))
+    printed = together(["-m", MODULE, *arguments(tmp_path / "run", data)], 2, tmp_path, surroundings())
+    assert [text.count("held-out error") for text in printed] == [1, 0], printed  # the first of them speaks
+    folders = (whole, tmp_path / "run")
+    one, two = ([json.loads(line) for line in (folder / "steps.jsonl").read_text().splitlines()] for folder in folders)
     assert len(one) == len(two) == 24
     for a, b in zip(one, two, strict=True):
         assert a["step"] == b["step"] and a["rate"] == b["rate"]
         assert b["loss"] == pytest.approx(a["loss"], rel=1e-4) and b["norm"] == pytest.approx(a["norm"], rel=1e-3)
-    one, two = (load(folder / "checkpoint.pt")[0]["average"] for folder in (whole, tmp_path))
+    one, two = (load(folder / "checkpoint.pt")[0]["average"] for folder in folders)
     assert all(torch.allclose(one[name], two[name], rtol=0, atol=1e-4) for name in one)
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ import workbench as wb
 from workbench.gaussian import GaussianPreconditioned
 from workbench.nets import Denoising, LogNormal
 from workbench.nets.training.averaging import Average
-from workbench.nets.training.processes import Alone
+from workbench.nets.training.processes import Accelerated, Alone
 from workbench.nets.training.rates import Constant, Linear
 from workbench.nets.training.settings import Settings
 from workbench.nets.training.trainer import NonFiniteLoss, Trainer
@@ -90,6 +91,14 @@ def test_one_of_two_draws_the_whole_batch_and_takes_its_half():
     third.count = 3
     with pytest.raises(ValueError, match="batch=8 cannot be divided evenly among 3"):
         trainer(processes=third)
+
+
+def test_processes_leave_together():
+    """Else one may end the group while another still draws samples or writes files."""
+    called, group = [], object.__new__(Accelerated)
+    group.accelerator = SimpleNamespace(wait_for_everyone=lambda: called.append("wait"), end_training=lambda: called.append("end"))
+    group.close()
+    assert called == ["wait", "end"]
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched():

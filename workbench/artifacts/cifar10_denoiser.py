@@ -75,6 +75,7 @@ def build(
         "hardware": hardware,
         "looks": looks,
         "run": settings,
+        "loss": last_loss(run),
         "sigma": list(SIGMAS),
         "error": errors.tolist(),
         "gaussian_error": gaussian.tolist(),
@@ -102,6 +103,13 @@ def run_file(run: Path, name: str) -> bytes:
             f"{path} is not there; finish the run with python -m workbench.nets.train --out {run} --resume --steps N"
         )
     return path.read_bytes()
+
+
+def last_loss(run: Path, share: float = 0.1) -> float:
+    """The mean training loss over the last ``share`` of the steps."""
+    losses = [json.loads(line)["loss"] for line in (run / "steps.jsonl").read_text("utf-8").splitlines()]
+    last = losses[-max(round(share * len(losses)), 1) :]
+    return sum(last) / len(last)
 
 
 def run_settings(run: Path) -> dict[str, Any]:

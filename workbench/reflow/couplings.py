@@ -63,9 +63,31 @@ class Paired(Coupling):
         return own.to(x0)
 
 
+class MinibatchOT(Coupling):
+    """The samples of a batch and as many draws of noise, paired at the least total cost |z - x_0|^2 (``tong2024minibatch``).
+
+    Between equally many points of equal weight an optimal plan is a permutation, and the assignment found here is exact.  Over batches
+    the coupling keeps both its laws, and its cost falls as they grow; a batch of one is independent.  The time grows as the cube of
+    the batch: twice as many points cost about seven times as much, and from 512 on more than a small network.
+    """
+
+    def noise(self, x0: Tensor, rows: Tensor, flipped: Tensor | None, draws: torch.Generator) -> Tensor:
+        """Drawn from N(0, I), then put in order."""
+        from scipy.optimize import linear_sum_assignment
+
+        drawn = normal(x0.shape, draws, x0.dtype, x0.device)
+        costs = torch.cdist(x0.flatten(1).double(), drawn.flatten(1).double()).square()
+        return drawn[torch.from_numpy(linear_sum_assignment(costs.cpu().numpy())[1]).to(drawn.device)]
+
+
 def independent(x0: Tensor, labels: Tensor | None = None) -> Independent:
     """Couple every sample with noise drawn afresh each time it is seen."""
     return Independent(x0, labels)
+
+
+def minibatch_ot(x0: Tensor, labels: Tensor | None = None) -> MinibatchOT:
+    """Couple the samples of every batch with fresh noise at the least total cost."""
+    return MinibatchOT(x0, labels)
 
 
 def paired(x0: Tensor | StoredPairs, noise: Tensor | None = None, labels: Tensor | None = None) -> Paired:

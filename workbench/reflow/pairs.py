@@ -68,8 +68,9 @@ def simulate_pairs(
             raise ValueError(f"{name}={value!r}; it needs to be a whole number, 1 or more")
     processes = processes or Alone(cpu=True)
     settings = {"shape": list(shape), "seed": seed, "classes": classes, "block": block, "about": about or {}}
+    settings = json.loads(json.dumps(settings))  # as it will be read again: a tuple is a list then
     folder.mkdir(parents=True, exist_ok=True)
-    _agree(folder / ABOUT, settings)
+    _agree(folder / ABOUT, settings, processes.rank)
     starts = range(0, number, block)[processes.rank :: processes.count]
     for start in _shown(starts, progress and processes.main):
         rows = range(start, min(start + block, number))
@@ -153,10 +154,11 @@ class StoredPairs:
         return torch.stack([noise_of(self.ends.shape[1:], self.seed, row) for row in rows.tolist()])
 
 
-def _agree(path: Path, settings: dict[str, Any]) -> None:
-    if not path.exists():
-        write(path, json.dumps(settings, indent=1).encode())
-        return
+def _agree(path: Path, settings: dict[str, Any], rank: int) -> None:
+    if not path.exists():  # every process of a run writes the same, under a name of its own until it is whole
+        own = path.with_name(f"pairs-{rank}.json")
+        write(own, json.dumps(settings, indent=1).encode())
+        own.replace(path)
     known = json.loads(path.read_text("utf-8"))
     wrong = [
         f"{key}: it has {known.get(key)!r}, you ask for {value!r}" for key, value in settings.items() if known.get(key) != value

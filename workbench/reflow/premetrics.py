@@ -30,8 +30,7 @@ class PseudoHuber:
     paper = "lee2024rfpp"
 
     def __post_init__(self) -> None:
-        if self.c is not None and not 0 < self.c < math.inf:
-            raise ValueError(f"c={self.c}; it needs to be positive and finite, or None for .00054 times the number of dimensions")
+        check_c(self.c)
 
     def __call__(
         self,
@@ -46,6 +45,12 @@ class PseudoHuber:
         c = 0.00054 * dim if self.c is None else self.c
         square = error.square().sum(1)
         return square / ((square + c * c).sqrt() + c) / dim  # the same, without the cancellation near 0
+
+
+def check_c(c: float | None) -> None:
+    """Raise ValueError unless ``c`` is None or positive and finite."""
+    if c is not None and not 0 < c < math.inf:
+        raise ValueError(f"c={c}; it needs to be positive and finite, or None for .00054 times the number of dimensions")
 
 
 @dataclass(frozen=True)

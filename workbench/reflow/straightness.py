@@ -33,8 +33,8 @@ def straightness(flow: Denoiser, noise: Float[Tensor, "n *shape"], *, steps: int
     return float(-torch.trapezoid(torch.stack(bends), grid))
 
 
-def transport_cost(x0: Float[Tensor, "n *shape"], noise: Float[Tensor, "n *shape"]) -> float:
-    """E|z - x_0|^2 over pairs, summed over dimensions: what a coupling costs.  Reflow never raises it.
+def transport_cost(x0: Tensor, noise: Tensor) -> float:
+    """E|z - x_0|^2 over pairs (n, \\*shape), summed over dimensions: what a coupling costs.  Reflow never raises it.
 
     Raises:
         ValueError: for other shapes than one and the same, or no pairs.
