@@ -5,8 +5,9 @@ returns a trained network as a ``Denoiser``, ``load("cifar10-denoiser-history")`
 number of images it had seen; ``load("cifar10-dit")`` returns a small transformer in its place; ``load("cifar10-classifier")``
 returns a ``Classifier``, and ``load("cifar10-features")`` the ``FeatureStatistics`` that its features have over the images of
 "train" and of "test"; ``load("stand-in-images")`` returns samples of the denoiser as a data set, ``StandIns``;
-``load("cifar10-nine")`` returns the nine pictures of the denoiser by schedule; ``load("cifar10-facts")`` returns the recorded
-measurements that need the images.
+``load("cifar10-nine")`` returns the nine pictures of the denoiser by schedule; ``load("ring-flows")`` returns three rounds of
+rectified flow on the ring, by round and seed, ``load("ring-one-step")`` four ways to one evaluation on it, by name and seed;
+``load("cifar10-facts")`` returns the recorded measurements that need the images.
 ``manifest.json`` says of each file what it was made from, by which command, and what may be claimed from it.
 
 A folder named by the environment variable ``WORKBENCH_ARTIFACTS``, with a manifest of its own, comes before the package's: so the
@@ -116,6 +117,14 @@ def load(name: str, folder: Path | None = None) -> Moments | ClassMoments | Stan
         from workbench.artifacts import cifar10_nine
 
         return cifar10_nine.unpack(content)
+    if kind == "flows":
+        from workbench.artifacts import ring_flows
+
+        return ring_flows.unpack(content)
+    if kind == "one-step":
+        from workbench.artifacts import ring_one_step
+
+        return ring_one_step.unpack(content)
     if kind == "facts":
         return json.loads(content)
     raise ArtifactError(f"{name!r} is of kind {kind!r}, which this version cannot read; update the package")

@@ -1,6 +1,8 @@
 """Straighter paths: flow matching, rectified flow, and how to train it well (pillar 3)."""
 
+from workbench.reflow.consistency import ConsistencyDistillation, ConsistencyFunction, distill_consistency
 from workbench.reflow.couplings import Coupling, independent, minibatch_ot, paired
+from workbench.reflow.distill import NoiseEnd, distill
 from workbench.reflow.fit import fit
 from workbench.reflow.fixed_noise import FixedNoise
 from workbench.reflow.flow_of import flow_of
@@ -13,10 +15,13 @@ from workbench.reflow.straightness import straightness, transport_cost
 from workbench.reflow.times import LogitNormal, Uniform, UShaped
 
 __all__ = [
+    "ConsistencyDistillation",
+    "ConsistencyFunction",
     "Coupling",
     "FixedNoise",
     "FlowPreconditioned",
     "LogitNormal",
+    "NoiseEnd",
     "Perceptual",
     "PerceptualHuber",
     "PseudoHuber",
@@ -25,6 +30,8 @@ __all__ = [
     "UShaped",
     "Uniform",
     "Weighted",
+    "distill",
+    "distill_consistency",
     "fit",
     "flow_of",
     "independent",

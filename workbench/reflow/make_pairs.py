@@ -28,7 +28,7 @@ from workbench.solve import solve
 from workbench.solvers import ALL, Solver
 
 GRIDS = {"karras": grids.karras, "log_snr": grids.log_snr, "uniform": grids.uniform}
-SHAPE, CLASSES, START = (3, 32, 32), 10, VE().t_first
+CLASSES, START = 10, VE().t_first
 JUMP = float(grids.karras(VE(), 18, stop=0)[7])
 
 
@@ -96,25 +96,16 @@ def main(argv: list[str] | None = None) -> StoredPairs:
     o = parser().parse_args(argv)
     try:
         processes = launched(o.cpu)
-        made = _on(processes.device, teacher(
-            _moved(processes.device), SOLVERS[o.solver], guidance=o.guidance, jump=o.jump, grid=o.grid, steps=o.steps
-        ))  # fmt: skip
+        model = _moved(processes.device)
+        way = teacher(model, SOLVERS[o.solver], guidance=o.guidance, jump=o.jump, grid=o.grid, steps=o.steps)
         about = {
             "network": artifacts.describe("cifar10-denoiser")["sha256"], "guidance": o.guidance, "jump": o.jump, "solver": o.solver,
             "grid": o.grid, "steps": o.steps,
         }  # fmt: skip
         pairs = simulate_pairs(
-            made,
-            o.out,
-            o.number,
-            shape=SHAPE,
-            seed=o.seed,
-            classes=CLASSES,
-            block=o.block,
-            about=about,
-            processes=processes,
-            progress=True,
-        )
+            _on(processes.device, way), o.out, o.number, shape=tuple(model.law.shape), seed=o.seed, classes=CLASSES, block=o.block,
+            about=about, processes=processes, progress=True,
+        )  # fmt: skip
         processes.close()
     except (ValueError, TypeError, OSError, ImportError) as error:
         sys.exit(f"{type(error).__name__}: {error}")

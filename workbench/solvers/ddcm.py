@@ -9,9 +9,13 @@ is a sample.  The posterior mean E[x_0 | x_t] is none.  It varies less than the 
 exact denoiser the method is exact on a point mass, and elsewhere many steps converge to another law (on a Gaussian of variance v to
 one of v / 2).  Nor is anything pulled back at low noise, so that a bias of the model adds up step by step.
 
+A consistency model answers with a sample that still carries the noise m = sigma_min of its boundary.  With ``carried`` = m only what
+is missing is drawn,  x_s = alpha_s data + sqrt(sigma_s^2 - alpha_s^2 m^2) z, and the law of x_s is exact.
+
 Book: ``solvers/stochastic``.  Papers: ``xu2024infedit``; with a consistency model ``song2023consistency``.
 """
 
+import math
 from dataclasses import dataclass
 
 from workbench.solvers.one_look import OneLook, Weights
@@ -19,7 +23,16 @@ from workbench.solvers.one_look import OneLook, Weights
 
 @dataclass(frozen=True)
 class DDCM(OneLook):
-    """One evaluation a step, for consistency models and for editing; with a denoiser it has order 0, see above."""
+    """One evaluation a step, for consistency models and for editing; with a denoiser it has order 0, see above.
+
+    Args:
+        carried: the noise level, at alpha = 1, of the model's own answers: sigma_min of a consistency model.
+
+    Raises:
+        ValueError: for a level below 0, and on planning a step to less noise than it, other than 0.
+    """
+
+    carried: float = 0.0
 
     stochastic = True
     paper = "xu2024infedit"
@@ -30,6 +43,16 @@ class DDCM(OneLook):
         """0: with the posterior mean, the limit of many steps is not the law of the data."""
         return 0
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.carried < math.inf:
+            raise ValueError(f"carried={self.carried}; it is a noise level and needs to be finite, 0 or more")
+
     def weights(self, schedule, t, s) -> Weights:
         """Nothing of the state, all of the prediction, all of the noise."""
-        return Weights(t, 0.0, schedule.alpha(s), schedule.sigma(s))
+        alpha, sigma = schedule.alpha(s), schedule.sigma(s)
+        missing = sigma * sigma - (alpha * self.carried) ** 2
+        if missing < 0:
+            raise ValueError(
+                f"the answers carry noise of level {self.carried}, so no step can end at {sigma / alpha}; stop the grid before"
+            )
+        return Weights(t, 0.0, alpha, math.sqrt(missing) if self.carried else sigma)

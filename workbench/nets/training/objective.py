@@ -18,7 +18,16 @@ class Objective(ABC):
     """A loss in two halves: what is drawn, and how the model's answer is judged.
 
     All draws of a step come first and for the whole batch, so that several processes can share it out and still do what one would.
+
+    A loss that compares the model with a slow copy of itself says so with ``target_halflife``, in samples: the trainer then keeps that
+    copy, a moving average of the weights beside the one it returns, and binds it with :meth:`towards`.
     """
+
+    target_halflife: float | None = None
+
+    def towards(self, target: Denoiser) -> "Objective":
+        """The same objective with ``target`` as the model's slow copy, whose weights the trainer goes on changing."""
+        raise TypeError(f"{type(self).__name__} looks at no slow copy of the model; leave its target_halflife None")
 
     @abstractmethod
     def check(self, model: Denoiser) -> None:

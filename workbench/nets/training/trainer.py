@@ -71,6 +71,10 @@ class Trainer:
         self.step, self.average = 0, Average(net, settings.halflife, settings.ramp)
         self.model = replace(model, net=_in_precision(processes.shared(net), settings.precision))
         self.averaged = replace(model, net=self.average.net)
+        self.target: Average | None = None
+        if objective.target_halflife is not None:
+            self.target = Average(net, objective.target_halflife, math.inf)
+            self.objective = objective.towards(replace(model, net=self.target.net))
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=settings.rate, betas=settings.betas, eps=1e-8, weight_decay=settings.weight_decay, foreach=True
         )
@@ -107,7 +111,8 @@ class Trainer:
             group["lr"] = rate
         self.optimizer.step()
         self.step += 1
-        self.average.update(self.net, settings.batch, self.step * settings.batch)
+        for copy in filter(None, (self.average, self.target)):
+            copy.update(self.net, settings.batch, self.step * settings.batch)
         return Step(self.step, loss, size, size1, rate, losses, times)
 
     def _diagnosis(self, losses: Tensor, times: Tensor, norm: float) -> str:
@@ -121,8 +126,10 @@ class Trainer:
         )
 
     def state(self) -> dict[str, Any]:
-        """All that the next step depends on besides the settings: the weights, their average, the optimizer, the step."""
+        """All that the next step depends on besides the settings: the weights, their averages, the optimizer, the step."""
+        target = {} if self.target is None else {"target": self.target.net.state_dict()}
         return {
+            **target,
             "step": self.step,
             "net": self.net.state_dict(),
             "average": self.average.net.state_dict(),
@@ -133,6 +140,8 @@ class Trainer:
         """Continue from what :meth:`state` returned, as if nothing had happened in between."""
         self.net.load_state_dict(state["net"])
         self.average.net.load_state_dict(state["average"])
+        if self.target is not None:
+            self.target.net.load_state_dict(state["target"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
 

@@ -1,0 +1,153 @@
+"""Build ``ring-one-step``, four ways to one evaluation on the ring: ``python -m workbench.artifacts.ring_one_step``
+
+For each seed four networks of one size, each with the exact law of the ring as its teacher or its data: ``rectified`` (on the ends of
+the exact flow, U-shaped times, pseudo-Huber loss), ``distilled`` (the rectified one, further on the same pairs at t = 1 alone),
+``consistency`` (consistency distillation of the exact flow) and ``minibatch-ot`` (flow matching with batches paired at the least cost).
+Nothing is measured here: a chapter does, on the weights as they are stored.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from safetensors.torch import save as save_safetensors
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from workbench import nets, reflow
+from workbench.artifacts import command_line
+from workbench.artifacts.manifest import ArtifactError, publish
+from workbench.characters import ring
+from workbench.data import toys
+from workbench.denoiser import Denoiser
+from workbench.network import NetworkDenoiser
+from workbench.schedules import VE, Rectified
+
+NAME = "ring-one-step"
+SEEDS = (0, 1, 2)
+ROADS = ("rectified", "distilled", "consistency", "minibatch-ot")
+WIDTH, DEPTH = 64, 3
+START, STOP, INTERVALS, SIGMA_DATA = 80.0, 0.02, 12, 1.4
+Roads = dict[str, tuple[Denoiser, ...]]
+"""The models of a road, one for each seed: ``roads["distilled"][0]``."""
+
+
+def trained(seed: int, *, steps: int, pairs: int, solver_steps: int, batch: int) -> dict[str, Denoiser]:
+    """The model of every road, from one generator and one start."""
+    generator = torch.Generator().manual_seed(seed)
+    net = nets.MLP(2, WIDTH, DEPTH, generator=generator)
+    points = toys.ring(pairs, generator=generator)
+    coupling = reflow.pairs_of(ring(Rectified()), pairs, (2,), generator=generator, steps=solver_steps)
+    long = {"steps": steps, "batch": batch, "generator": generator}
+    huber = {"premetric": reflow.PseudoHuber()}
+    rectified = reflow.fit(net, coupling, times=reflow.UShaped(4.0), **huber, **long)
+    grid = {"start": START, "stop": STOP, "intervals": INTERVALS, "sigma_data": SIGMA_DATA}
+    return {
+        "rectified": rectified,
+        "distilled": reflow.distill(rectified, coupling, **huber, **(long | {"steps": max(1, steps // 2)})),
+        "consistency": reflow.distill_consistency(net, ring(VE()), points, **grid, **long),
+        "minibatch-ot": reflow.fit(net, reflow.minibatch_ot(points), **long),
+    }
+
+
+def build(
+    folder: Path,
+    *,
+    seeds: Sequence[int] = SEEDS,
+    steps: int = 1500,
+    pairs: int = 20_000,
+    solver_steps: int = 24,
+    batch: int = 256,
+    hardware: str = "not stated",
+) -> dict[str, Any]:
+    """Train, write the networks to ``folder``, and return their manifest entry.
+
+    Args:
+        folder: to write to.
+        seeds: one model of each road for each.
+        steps, batch: of every training; distillation goes on for half as many.
+        pairs: of noise and end of the exact flow, and points of the ring for the roads that want data.
+        solver_steps: of Heun's method, for the pairs.
+        hardware: in words, for the record.
+
+    Raises:
+        ValueError: for no seeds, or seeds that repeat.
+    """
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds={tuple(seeds)}; one or more are needed, and no two the same")
+    begun, roads = time.perf_counter(), dict[str, list[Denoiser]]()
+    settings = {"steps": steps, "pairs": pairs, "solver_steps": solver_steps, "batch": batch}
+    for seed in tqdm(seeds, desc=NAME, unit="seed"):
+        for name, model in trained(seed, **settings).items():
+            roads.setdefault(name, []).append(model)
+    return publish(
+        NAME,
+        pack(roads),
+        folder,
+        file=f"{NAME}.safetensors",
+        kind="one-step",
+        source="ring",
+        command=f"python -m workbench.artifacts.ring_one_step --steps {steps} --pairs {pairs}",
+        measured={
+            "words": f"Four ways to one evaluation on the ring, seeds {', '.join(map(str, seeds))}; {steps} steps of {batch} each.",
+            "network": f"MLP, {DEPTH} x {WIDTH}",
+            **settings,
+            "seconds_of_training": round(time.perf_counter() - begun),
+            "hardware": hardware,
+        },
+    )
+
+
+def pack(roads: dict[str, Sequence[Denoiser]]) -> bytes:
+    """Return the weights of all models in float16, named ``road/place/weight``, as safetensors."""
+    return save_safetensors(
+        {
+            f"{name}/{place}/{key}": value.half().contiguous()
+            for name, group in roads.items()
+            for place, model in enumerate(group)
+            for key, value in model.net.state_dict().items()
+        }
+    )
+
+
+def unpack(content: bytes) -> Roads:
+    """Return the models of every road, one for each seed. Raises ``ArtifactError`` for bytes that are something else."""
+    try:
+        states: dict[str, dict[int, dict[str, Tensor]]] = {}
+        for key, value in load_safetensors(content).items():
+            name, place, weight = key.split("/")
+            states.setdefault(name, {}).setdefault(int(place), {})[weight] = value.float()
+        return {name: tuple(_model(name, states[name][place]) for place in range(len(states[name]))) for name in ROADS}
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise ArtifactError(f"these bytes are no one-step models of the ring in safetensors form: {error}") from error
+
+
+def _model(name: str, state: dict[str, Tensor]) -> Denoiser:
+    net = nets.MLP(2, WIDTH, DEPTH, generator=torch.Generator())
+    net.load_state_dict(state)
+    net = net.requires_grad_(False).eval()
+    return (
+        reflow.ConsistencyFunction(net, SIGMA_DATA, STOP)
+        if name == "consistency"
+        else NetworkDenoiser(net, Rectified(), "velocity")
+    )
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse ``argv`` (None: the process's own), build, and say what was written."""
+    parser = command_line.plain(__doc__)
+    parser.add_argument("--seeds", type=command_line.integers, default=SEEDS, help="with commas between them")
+    parser.add_argument("--steps", type=int, default=1500, help="of every training")
+    parser.add_argument("--pairs", type=int, default=20_000, help="ends of the exact flow, and points of the ring")
+    parser.add_argument("--hardware", default="not stated", help="in words, for the record")
+    options = parser.parse_args(argv)
+    chosen = {key: value for key, value in vars(options).items() if key != "out"}
+    command_line.report(options.out, build(options.out, **chosen))
+
+
+if __name__ == "__main__":
+    main()
