@@ -23,12 +23,6 @@ STATEMENTS = (
         note="One Euler step of the affine flow maps noise to a Gaussian picture, each direction shrunk by its correlation.",
     ),
     Statement(
-        "left-by-the-noise",
-        left.subs(t, 1),
-        (1 - r**2) * variance,
-        note="From pure noise the share r^2 of the picture's variance is known.",
-    ),
-    Statement(
         "turned-denoiser",
         (x - (posterior_mean + sp.sqrt(mmse) * answer).subs(on_lines)) / t,
         velocity.subs(apart) - sp.sqrt(left.subs(apart)) * answer,
