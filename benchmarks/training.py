@@ -4,7 +4,8 @@ Each side trains the same network (our MLP, from the same weights) on the same s
 clipped to norm 1: it takes a batch of the data and of noise, draws times, and asks its library for the point on the line and the
 target.  ``torchcfm`` is ``ConditionalFlowMatcher(sigma=0.0)`` or, for the coupling by optimal transport,
 ``ExactOptimalTransportConditionalFlowMatcher``; ``flow_matching`` is ``AffineProbPath(CondOTScheduler())``.  Ours also averages the
-weights and watches for losses that are not finite; theirs do neither.  ``bare`` is the least a step can be in plain PyTorch.
+weights and watches for losses that are not finite; theirs do neither.  ``bare`` is the same loop in plain PyTorch without a library:
+no side can be far below it while the network is the same, for the network's own passes are two thirds of a step.
 
 Rounds of a few steps alternate between the sides, in processor time of the thread, so that a busy machine does not tilt the comparison;
 the table gives milliseconds a step (seconds per thousand), medians over rounds, and medians of the ratios within a round.  The libraries

@@ -6,7 +6,8 @@ from safetensors.torch import save
 
 import workbench as wb
 from workbench.artifacts import ArtifactError, ring_one_step
-from workbench.reflow import ConsistencyFunction, Paired
+from workbench.reflow import ConsistencyFunction
+from workbench.reflow.couplings import Paired
 
 TOY = {"steps": 6, "pairs": 64, "solver_steps": 2, "batch": 32}
 

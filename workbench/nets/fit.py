@@ -1,7 +1,7 @@
 """Train a small network on a tensor of samples, in one call."""
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,7 +97,7 @@ def fit(
     return trainer.averaged
 
 
-def _shown(steps_left: Iterator[Step], trainer: Trainer, progress: bool) -> Iterable[Step]:
+def _shown(steps_left, trainer: Trainer, progress: bool):
     if not progress:
         return steps_left
     from tqdm.auto import tqdm

@@ -9,10 +9,12 @@ from workbench.quantizers.affine import Affine
 from workbench.quantizers.calibration import calibrate
 from workbench.quantizers.codebook import Codebook, mxfp4, nf4, nvfp4
 from workbench.quantizers.doubled import Doubled
+from workbench.quantizers.hadamard import hadamard
 from workbench.quantizers.layers import QuantizedLayer
 from workbench.quantizers.learned_step import LearnedStep
 from workbench.quantizers.model import layers_of, nbytes, quantized
 from workbench.quantizers.noise import sqnr
+from workbench.quantizers.outliers import branched, rotated, smoothed
 from workbench.quantizers.quantizer import Quantized, Quantizer
 from workbench.quantizers.scales import E4M3, Float, PowerOfTwo
 from workbench.quantizers.straight_through import straight_through
@@ -32,10 +34,12 @@ __all__ = [
     "Ranges",
     "Steps",
     "blocks",
+    "branched",
     "calibrate",
     "choose",
     "clipping",
     "dequantize",
+    "hadamard",
     "integers",
     "layers_of",
     "mxfp4",
@@ -47,8 +51,10 @@ __all__ = [
     "packing",
     "quantize",
     "quantized",
+    "rotated",
     "rounding",
     "scales",
+    "smoothed",
     "sqnr",
     "straight_through",
     "uniform",

@@ -83,8 +83,9 @@ STATEMENTS = (
     ),
     Statement(
         "u-shape-quantile",
-        share_before.subs(t, quantile),
+        share_before,
         u,
+        given={t: quantile},
         note="Inverted in closed form: a uniform number becomes a time.",
     ),
     Statement(

@@ -4,7 +4,7 @@ import sympy as sp
 
 from workbench.symbolic import gaussian
 from workbench.symbolic.statements import Statement
-from workbench.symbolic.symbols import alpha, mu, sigma, t, variance, x, x0
+from workbench.symbolic.symbols import alpha, mu, s, sigma, t, variance, x, x0
 
 r = sp.Symbol("r", real=True)
 """Correlation of data and noise along one direction; 0 for independent pairs."""
@@ -95,8 +95,8 @@ STATEMENTS = (
     ),
     Statement(
         "one-step-lands-on-the-mean",
-        x - velocity.subs(apart).subs(t, 1),
-        mu,
-        note="One Euler step from pure noise ends on the mean, whatever the noise.",
+        x - (1 - s) * velocity.subs(apart).subs(t, 1),
+        s * x + (1 - s) * mu,
+        note="One Euler step from pure noise at t = 1 to s: the noise shrinks to s, and at s = 0 only the mean is left.",
     ),
 )
