@@ -79,11 +79,13 @@ artifacts: $(VENV)/.stamp  ## rebuild the shipped artifacts from the images (DAT
 	$(PY) -m workbench.artifacts.stand_in_images $(BUILD) --number $(STAND_INS)
 	$(PY) -m workbench.artifacts.cifar10_nine $(INTO) --steps $(NINE_STEPS)
 
-# A run goes on where it was interrupted; --tail is the share of it in which the learning rate falls to 0.  TRAIN, DIT and CLASSIFIER
-# are more options of the three training commands: TRAIN="--widths 96,192,256 --seed 1".
+# A run goes on where it was interrupted; --tail is the share of it in which the learning rate falls to 0.  TRAIN, DIT, CLASSIFIER and
+# FLOW are more options of the four training commands: TRAIN="--widths 96,192,256 --seed 1".  PAIRS of the denoiser rectify its flow.
 RUNS ?= runs
 STEPS ?= 10000
 SNAPSHOTS ?= 500,2000
+PAIRS ?= 8200
+FLOW_STEPS ?= 1600
 networks: $(VENV)/.stamp  ## train the shipped networks again: hours on two cores (DATA=, SOURCE=, ARTIFACTS=, STEPS=, TRAIN=, RUNS=folder)
 	$(PY) -m workbench.nets.train --out $(RUNS)/denoiser --data $(DATA) --resume --steps $(STEPS) --schedule stable --tail 0.4 --snapshots $(SNAPSHOTS) $(TRAIN)
 	$(PY) -m workbench.artifacts.cifar10_denoiser --run $(RUNS)/denoiser $(BUILD) --history $(SNAPSHOTS)
@@ -93,6 +95,9 @@ networks: $(VENV)/.stamp  ## train the shipped networks again: hours on two core
 	$(PY) -m workbench.artifacts.cifar10_classifier --checkpoint $(RUNS)/classifier.pt $(BUILD)
 	$(PY) -m workbench.artifacts.stand_in_images $(BUILD) --number $(STAND_INS)
 	$(PY) -m workbench.artifacts.cifar10_nine $(INTO) --steps $(NINE_STEPS)
+	$(PY) -m workbench.reflow.make_pairs --out $(RUNS)/pairs --number $(PAIRS)
+	$(PY) -m workbench.reflow.train --out $(RUNS)/flow --data $(RUNS)/pairs --resume --steps $(FLOW_STEPS) --schedule stable --tail 0.4 --warmup 100 $(FLOW)
+	$(PY) -m workbench.artifacts.cifar10_flow --run $(RUNS)/flow --pairs $(RUNS)/pairs $(INTO)
 
 figures: book  ## every figure of the book as a file with its alt text, for slides: _build/figures and a zip
 	$(PY) book/_tools/figures.py

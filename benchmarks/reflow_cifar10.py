@@ -5,11 +5,11 @@
     start      the denoiser that it started from as a flow, by exact change of schedule: what rectification improves
     teacher    the guided denoiser, by the best solver of the first part (2M, after a Gaussian jump over the first steps), two calls
                an evaluation; and the same without guidance, one call an evaluation
-    ends       the pictures of the pairs themselves
 
-The noise is that of the pairs, so beside the Frechet distance on the features of our classifier (corrected, never to be called FID) and
-the share of pictures that it takes for the class asked for, there is the distance to the pair's own end: root mean square, in units of
-the pictures' standard deviation.  Rows are kept on the disk.  About twenty minutes of one core:
+The noise follows that of the pairs, so the flow has never seen it.  Beside the Frechet distance on the features of our classifier
+(corrected, never to be called FID) and the share of pictures that it takes for the class asked for, there is the distance to where the
+teacher ends from the same noise: root mean square, in units of the pictures' standard deviation.  Rows are kept on the disk.  About
+twenty minutes of one core:
 python -m benchmarks.reflow_cifar10 --pairs PAIRS --artifact
 """
 
@@ -67,39 +67,42 @@ def ways(flow: Any, net: Any, teacher: dict[str, Any], calls: tuple[int, ...]) -
         found["denoiser after a jump", k] = jumped(net, k, teacher["jump"], 1.0)
         if k > 1:
             found["teacher", k] = jumped(net, k // 2, teacher["jump"], teacher["guidance"])
-    found["teacher", 2 * teacher["steps"]] = jumped(net, teacher["steps"], teacher["jump"], teacher["guidance"])
-    return found
+    return found | {("teacher", 2 * teacher["steps"]): jumped(net, teacher["steps"], teacher["jump"], teacher["guidance"])}
 
 
 def rows(
     pairs: StoredPairs, drawn: dict[tuple[str, int], Draw], judge: Judge, kept: Kept, images: int, batch: int = 50
 ) -> list[dict[str, Any]]:
-    """One row for each way, and one for the ends of the pairs."""
-    which = torch.arange(images)
-    ends, labels = pairs.data(which), None if pairs.labels is None else pairs.labels[which]
-    contrast = (ends - ends.mean()).square().mean().sqrt()
+    """One row for each way; the last of them is the teacher, as it made the pairs."""
+    which = torch.arange(len(pairs), len(pairs) + images)
+    labels = None if pairs.labels is None else which % (int(pairs.labels.max()) + 1)
 
-    def make(draw: Draw) -> tuple[dict, dict[str, Tensor]]:
+    def make(draw: Draw, ends: Tensor | None) -> tuple[dict, dict[str, Tensor]]:
         parts = []
-        for some in which.split(batch):
+        for low in range(0, images, batch):
+            asked = None if labels is None else labels[low : low + batch]
             with torch.no_grad():
-                parts.append(draw(pairs.noise(some), None if labels is None else labels[some]))
+                parts.append(draw(pairs.noise(which[low : low + batch]), asked))
         x = torch.cat(parts)
-        squares = (x - ends).div(contrast).double().square().flatten(1).mean(1)
-        return {}, {"features": judge.features(x), "squares": squares}
+        off = {"ends": x} if ends is None else {"squares": (x - ends).div(_contrast(ends)).double().square().flatten(1).mean(1)}
+        return {}, {"features": judge.features(x), **off}
 
+    def row(way: tuple[str, int], ends: Tensor | None) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        _, tensors = kept.row({"way": way[0], "calls": way[1], "images": images}, lambda: make(drawn[way], ends))
+        told = {} if labels is None else judge.accuracy(tensors["features"], labels)
+        return {"way": way[0], "calls": way[1], **judge.distance(tensors["features"]), **told}, tensors
+
+    *others, last = drawn
+    teacher, tensors = row(last, None)
     found = []
-    for (name, calls), draw in drawn.items():
-        _, tensors = kept.row({"way": name, "calls": calls, "images": images}, lambda draw=draw: make(draw))
-        found.append({"way": name, "calls": calls, **_judged(judge, tensors["features"], labels), **_error(tensors["squares"])})
-    return [
-        *found,
-        {"way": "ends", "calls": None, **_judged(judge, judge.features(ends), labels), "error": 0.0, "error_standard_error": 0.0},
-    ]
+    for way in others:
+        facts, own = row(way, tensors["ends"])
+        found.append(facts | _error(own["squares"]))
+    return [*found, teacher | {"error": 0.0, "error_standard_error": 0.0}]
 
 
-def _judged(judge: Judge, features: Tensor, labels: Tensor | None) -> dict[str, float]:
-    return judge.distance(features) | ({} if labels is None else judge.accuracy(features, labels))
+def _contrast(x: Tensor) -> Tensor:
+    return (x - x.mean()).square().mean().sqrt()
 
 
 def _error(squares: Tensor) -> dict[str, float]:
@@ -110,7 +113,7 @@ def _error(squares: Tensor) -> dict[str, float]:
 def main() -> None:
     """Measure, print, and write if asked."""
     options = parser(__doc__)
-    options.add_argument("--pairs", type=Path, required=True, help="folder of python -m workbench.reflow.simulate")
+    options.add_argument("--pairs", type=Path, required=True, help="folder of python -m workbench.reflow.make_pairs")
     options.add_argument("--images", type=int, default=1000, help="pictures a row (default 1000)")
     options.add_argument("--calls", type=int, nargs="+", default=CALLS, help="calls of a network (default 1 2 4 8)")
     options.add_argument("--artifact", action="store_true", help="also publish the table with the package")

@@ -22,7 +22,7 @@ from workbench.thresholded import Thresholded
 
 __version__ = "0.1.0"
 
-_LATER = ("artifacts", "characters", "checks", "data", "gaussian", "metrics", "nets", "plots", "reflow", "symbolic")
+_LATER = ("artifacts", "characters", "checks", "data", "gaussian", "metrics", "nets", "plots", "quantizers", "reflow", "symbolic")
 
 __all__ = [
     "Denoiser",
@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from workbench import artifacts, characters, checks, data, gaussian, metrics, nets, plots, reflow, symbolic  # noqa: F401
+    from workbench import artifacts, characters, checks, data, gaussian, metrics, nets, plots, quantizers, reflow, symbolic  # noqa: F401
 
 
 def __getattr__(name: str):

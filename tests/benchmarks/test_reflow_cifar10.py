@@ -44,14 +44,28 @@ def test_rows_say_what_the_laws_say(parts, tmp_path):
     by = {(row["way"], row["calls"]): row for row in found}
     assert set(by) == {
         *((name, k) for name in ("flow", "start", "denoiser after a jump") for k in (1, 2)),
-        ("affine", 0), ("teacher", 2), ("teacher", 16), ("ends", None),
+        ("affine", 0), ("teacher", 2), ("teacher", 16),
     }  # fmt: skip
-    assert by["flow", 1]["error"] < 0.05 and by["flow", 2]["error"] < 0.05  # straight: one step is as good as two
+    one, two = by["flow", 1]["error"], by["flow", 2]["error"]  # exact and straight, so both as far as the teacher is from exact
+    assert one < 0.12 and two == pytest.approx(one, rel=1e-2)
     assert by["affine", 0]["error"] == pytest.approx(by["flow", 1]["error"], rel=1e-3)  # the network adds nothing
     assert by["start", 1]["error"] > 0.8  # one step of a first round ends on the mean
     assert by["denoiser after a jump", 2]["error"] < by["denoiser after a jump", 1]["error"] < by["start", 1]["error"]
-    assert by["teacher", 16]["error"] < by["teacher", 2]["error"]
-    assert by["ends", None]["error"] == 0 and 0 <= by["flow", 1]["accuracy"] <= 1
+    assert by["teacher", 16]["error"] == 0 < by["teacher", 2]["error"] and 0 <= by["flow", 1]["accuracy"] <= 1
+
+
+def test_the_noise_is_new_to_the_flow(parts, tmp_path):
+    pairs, judge = parts[0], parts[3]
+    seen = []
+
+    def draw(noise, labels):
+        seen.append((noise, labels))
+        return noise / len(seen)
+
+    bench.rows(pairs, {("one", 1): draw, ("teacher", 16): draw}, judge, Kept(tmp_path), 40, batch=40)
+    known = pairs.noise(torch.arange(60)).flatten(1)
+    assert float(torch.cdist(seen[0][0].flatten(1), known).min()) > 1
+    assert torch.equal(seen[0][0][0], wb.reflow.pairs.noise_of((3, 8, 8), 0, 60)) and seen[0][1].tolist()[:4] == [0, 1, 2, 0]
 
 
 def test_one_call_after_a_jump_is_the_data_prediction(parts):

@@ -70,6 +70,17 @@ def test_narrow_screen_does_not_scroll_sideways(opened):
     assert not cut
 
 
+@pytest.mark.parametrize("path", ["book/notation.html", CHAPTERS[0]])
+def test_on_paper_the_text_has_the_page_to_itself(path, visit):
+    """No menus and nothing to press; the figures stay, and nothing is cut off at the width of a sheet of A4."""
+    page = visit(path, width=794).page
+    page.emulate_media(media="print", color_scheme="light")
+    for menu in (".bd-sidebar-primary", ".bd-header", ".wb-done", ".wb-controls"):
+        assert not any(part.is_visible() for part in page.locator(menu).all()), menu
+    assert page.evaluate("document.documentElement.scrollWidth") <= 794
+    assert all(picture.is_visible() for picture in page.locator(".bd-article .wb-figure img").all()[:3])
+
+
 @pytest.mark.parametrize("page", CHAPTERS)
 def test_mathematics_is_typeset(page, visit):
     seen = visit(page)

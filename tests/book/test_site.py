@@ -108,6 +108,26 @@ def test_site_weight(site):
     assert sum(file.stat().st_size for file in site.rglob("*") if file.is_file()) <= 100 * MB
 
 
+def test_code_leads_to_the_api_and_the_api_to_the_chapters(soups):
+    """Both ways, for every chapter."""
+    used = set()
+    for page, soup in soups.items():
+        if page.startswith("book/api/"):
+            used |= {link["href"].removeprefix("../../").partition("#")[0] for link in soup.select("article a[href*='notebooks/']")}
+    for chapter in chapters():
+        links = soups[f"{chapter}.html"].select(".cell_input a[href*='book/api/']")
+        assert len(links) >= 3, f"{chapter}: its code is not linked"
+        assert f"{chapter}.html" in used, f"no entry of the API names {chapter}"
+
+
+def test_every_page_unfolds_into_a_card(soups):
+    for page, soup in soups.items():
+        if page.startswith(("book/", "notebooks/")):
+            card = {tag["property"]: tag["content"] for tag in soup.find_all("meta", attrs={"property": True})}
+            assert card.get("og:title") and card["og:type"] == "article", page
+            assert not page.startswith("notebooks/") or len(card["og:description"]) >= 40, page
+
+
 def test_chapters_show_their_run(soups):
     for chapter in chapters():
         facts = soups[f"{chapter}.html"].select_one(".wb-header .wb-facts")

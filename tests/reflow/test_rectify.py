@@ -117,7 +117,7 @@ def test_what_cannot_be_rectified():
         simulate(wb.characters.ellipse(VE()), noise())
     with pytest.raises(ValueError, match="number=0; at least one pair"):
         pairs_of(ellipse(), 0, (2,), generator=generator())
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="step"):
         simulate(ellipse(), noise(), steps=0)
     with pytest.raises(ValueError, match="not finite"):
         pairs_of(replace(flow(), net=lambda x, times: x * float("nan")), 4, (2,), generator=generator())

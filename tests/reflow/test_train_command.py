@@ -96,7 +96,7 @@ def test_what_must_not_start_does_not(pairs, tmp_path, more, words):
 
 
 def test_data_must_be_named(tmp_path):
-    with pytest.raises(SystemExit, match="workbench.reflow.simulate"):
+    with pytest.raises(SystemExit, match="workbench.reflow.make_pairs"):
         main(["--out", str(tmp_path), "--steps", "3", "--start="])
 
 

@@ -72,9 +72,7 @@ def build(
         "held_out": len(rows),
     }
     training = f"python -m workbench.reflow.train --out RUN --data PAIRS {options(settings)}"
-    command = (
-        f"python -m workbench.reflow.simulate --out PAIRS --number {len(stored)} && {training} && {COMMAND} --run RUN --pairs PAIRS"
-    )
+    command = f"python -m workbench.reflow.make_pairs --out PAIRS --number {len(stored)} && {training} && {COMMAND} --run RUN --pairs PAIRS"
     return publish(
         name, content, folder, file=f"{name}.safetensors", kind="denoiser", source="own-network", command=command, measured=measured
     )
@@ -84,7 +82,7 @@ def main(argv: list[str] | None = None) -> None:
     """Read the run, measure, publish, and say what was written."""
     p = command_line.plain(__doc__)
     p.add_argument("--run", type=Path, required=True, help="folder of python -m workbench.reflow.train")
-    p.add_argument("--pairs", type=Path, required=True, help="folder of python -m workbench.reflow.simulate")
+    p.add_argument("--pairs", type=Path, required=True, help="folder of python -m workbench.reflow.make_pairs")
     p.add_argument("--hardware", default="not stated", help="on which it was trained, in words")
     p.add_argument("--looks", default="", help="what a person sees in its samples, in words")
     o = p.parse_args(argv)

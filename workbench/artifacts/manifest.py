@@ -46,6 +46,10 @@ RECORDS = {
         "Small flows of points of the plane and what was measured on them: no result on pictures. Another machine rounds otherwise, and "
         "training then ends on other weights; the conclusions are those that hold for every seed.",
     ),
+    "toy-training": (
+        "Points of the ring and pairs of its exact flow, drawn from fixed seeds; small networks trained on them.",
+        "Results on one toy law, with the seeds and settings that the record states. They say nothing about pictures.",
+    ),
     "one-machine": (
         "The package and diffusers, timed side by side on one machine.",
         "Ratios carry over to machines of the same kind; microseconds do not.",

@@ -5,7 +5,7 @@ explains itself, and nothing is executed to read it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -29,7 +29,7 @@ def pack(net: nn.Module, tensors: Mapping[str, Tensor] | None = None, **about: A
         ValueError: for weights that float16 cannot hold.
     """
     more = {_ASIDE + name: value.to(torch.float32).contiguous() for name, value in (tensors or {}).items()}
-    return _written({name: _half(name, value) for name, value in net.state_dict().items()} | more, _header(net, about))
+    return written({name: half(name, value) for name, value in net.state_dict().items()} | more, header_of(net, about))
 
 
 def pack_history(nets: Mapping[int, nn.Module], **about: Any) -> bytes:
@@ -43,8 +43,8 @@ def pack_history(nets: Mapping[int, nn.Module], **about: Any) -> bytes:
                 tensors[f"{images}/{name}"] = (value / rows).round().to(torch.int8).contiguous()
                 tensors[f"{images}/{name}/scale"] = scale.to(torch.float32)
             else:
-                tensors[f"{images}/{name}"] = _half(name, value)
-    return _written(tensors, _header(next(iter(nets.values())), about))
+                tensors[f"{images}/{name}"] = half(name, value)
+    return written(tensors, header_of(next(iter(nets.values())), about))
 
 
 def unpack(content: bytes) -> tuple[nn.Module, dict[str, Any]]:
@@ -53,14 +53,14 @@ def unpack(content: bytes) -> tuple[nn.Module, dict[str, Any]]:
     Raises:
         ArtifactError: for bytes that are something else.
     """
-    tensors, header = _read(content)
+    tensors, header = read(content)
     more = {name.removeprefix(_ASIDE): tensors.pop(name) for name in sorted(tensors) if name.startswith(_ASIDE)}
     return _built(header, tensors), header["about"] | ({"tensors": more} if more else {})
 
 
 def unpack_history(content: bytes) -> tuple[dict[int, nn.Module], dict[str, Any]]:
     """Return the networks that :func:`pack_history` wrote, by the number of images they had seen, in increasing order."""
-    tensors, header = _read(content)
+    tensors, header = read(content)
     seen = sorted({int(key.partition("/")[0]) for key in tensors})
     return {images: _built(header, _moment(tensors, f"{images}/")) for images in seen}, header["about"]
 
@@ -105,7 +105,12 @@ def denoiser(net: nn.Module, about: Mapping[str, Any]) -> Denoiser:
     raise ArtifactError(f"preconditioning {kind!r} is not known to this version; update the package")
 
 
-def _half(name: str, value: Tensor) -> Tensor:
+def half(name: str, value: Tensor) -> Tensor:
+    """``value`` in float16; whole numbers as they are.
+
+    Raises:
+        ValueError: for what float16 cannot hold.
+    """
     if not value.is_floating_point():
         return value.contiguous()
     if not bool((value.abs() <= _LARGEST).all()):  # catches NaN too
@@ -115,11 +120,12 @@ def _half(name: str, value: Tensor) -> Tensor:
     return value.to(torch.float16).contiguous()
 
 
-def _header(net: nn.Module, about: Mapping[str, Any]) -> dict[str, str]:
+def header_of(net: nn.Module, about: Mapping[str, Any]) -> dict[str, str]:
+    """What is needed to build the network again, and what is said about it."""
     return {"network": type(net).__name__, "settings": json.dumps(net.settings), "about": json.dumps(about)}
 
 
-def _written(tensors: dict[str, Tensor], header: dict[str, str]) -> bytes:
+def written(tensors: dict[str, Tensor], header: dict[str, str]) -> bytes:
     """safetensors with its header in order: the library writes it in another order every time, and so the same weights with another hash."""
     content = save(tensors, header)
     size = int.from_bytes(content[:8], "little")
@@ -128,23 +134,36 @@ def _written(tensors: dict[str, Tensor], header: dict[str, str]) -> bytes:
     return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
-def _read(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """All tensors, and the header that ``_header`` wrote."""
+def read(content: bytes, parts: Sequence[str] = ("settings", "about")) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """All tensors, and the header: the name of the network, and ``parts``, which are JSON.
+
+    Raises:
+        ArtifactError: for bytes that are something else.
+    """
     try:
         size = int.from_bytes(content[:8], "little")
         written = json.loads(content[8 : 8 + size])["__metadata__"]
-        header = {"network": written["network"], **{key: json.loads(written[key]) for key in ("settings", "about")}}
+        header = {"network": written["network"], **{key: json.loads(written[key]) for key in parts}}
         return load(content), header
     except (SafetensorError, KeyError, ValueError) as error:
         raise ArtifactError(f"these bytes are not a network in safetensors form: {error}") from error
 
 
-def _built(header: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Module:
+def build(header: Mapping[str, Any]) -> nn.Module:
+    """The network of a header, with weights that mean nothing yet.
+
+    Raises:
+        ArtifactError: for a network that is not known.
+    """
     from workbench import nets
 
     kind = getattr(nets, header["network"], None)
     if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
         raise ArtifactError(f"network {header['network']!r} is not known to this version; update the package")
-    net = kind(**header["settings"], generator=torch.Generator())
+    return kind(**header["settings"], generator=torch.Generator())
+
+
+def _built(header: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Module:
+    net = build(header)
     net.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in state.items()})
     return net.requires_grad_(False).eval()

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from workbench.nets.training.flow_matching import FlowMatching
 from workbench.nets.training.levels import LogNormal
 from workbench.nets.training.objective import Denoising, Objective
 from workbench.nets.training.rates import Linear, Rate
+from workbench.nets.training.resuming import check_path, kept
 from workbench.nets.training.settings import Settings
 from workbench.nets.training.trainer import Step, Trainer, network_of
 from workbench.preconditioned import Preconditioned
@@ -32,6 +34,8 @@ def fit(
     partners: Partners | None = None,
     drop: float = 0.15,
     halflife: float = 50_000,
+    checkpoint: Path | None = None,
+    save_every: int = 500,
     progress: bool = False,
     callback: Callable[[Step, Denoiser], object] | None = None,
 ) -> Denoiser:
@@ -56,6 +60,9 @@ def fit(
         partners: gives each sample its noise; None draws it afresh.  ``wb.reflow.fit`` takes care of it.
         drop: the share of labels replaced by no class.
         halflife: of the average of the weights, in samples.
+        checkpoint: a file, replaced as a whole as training goes on; after an interruption of any kind the same call goes on from it,
+            and ends with the very weights it would have ended with.  None keeps none.
+        save_every: steps between two checkpoints.
         progress: whether to show a progress bar.
         callback: called after each step with the :class:`Step` and the averaged model as it is then.
 
@@ -64,11 +71,14 @@ def fit(
 
     Raises:
         ValueError, TypeError: for what cannot be trained, before any work.
+        CheckpointError: for a checkpoint of another run; the message says what differs.
         NonFiniteLoss: when training breaks down.
     """
     if not isinstance(generator, torch.Generator):
         raise TypeError(f"fit draws, and got generator={generator!r}; pass generator=torch.Generator().manual_seed(0)")
     net = network_of(model)
+    if checkpoint is not None:
+        check_path(checkpoint, save_every)
     if not x0.is_floating_point() or not bool(x0.isfinite().all()):
         raise ValueError(f"x0 has dtype {x0.dtype} and must be finite floats; for uint8 pictures use wb.data.to_floats")
     seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
@@ -80,15 +90,16 @@ def fit(
     batches = Batches(x0.cpu(), labels, batch, seed, classes=classes or 0, drop=drop, flips=False, partners=partners)
     objective = objective or (Denoising(LogNormal(0.0, 1.5)) if isinstance(model, Preconditioned) else FlowMatching())
     trainer = Trainer(replace(model, net=own), batches, objective, settings)
-    for done in _shown(trainer, progress):
+    steps_left = trainer.run() if checkpoint is None else kept(trainer, checkpoint, save_every)
+    for done in _shown(steps_left, trainer, progress):
         if callback is not None:
             callback(done, trainer.averaged)
     return trainer.averaged
 
 
-def _shown(trainer: Trainer, progress: bool):
+def _shown(steps_left, trainer: Trainer, progress: bool):
     if not progress:
-        return trainer.run()
+        return steps_left
     from tqdm.auto import tqdm
 
-    return tqdm(trainer.run(), total=trainer.settings.steps, unit="step")
+    return tqdm(steps_left, total=trainer.settings.steps, initial=trainer.step, unit="step")

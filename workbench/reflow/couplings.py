@@ -66,9 +66,9 @@ class Paired(Coupling):
 class MinibatchOT(Coupling):
     """The samples of a batch and as many draws of noise, paired at the least total cost |z - x_0|^2 (``tong2024minibatch``).
 
-    The optimal plan between equally many points of equal weight is a permutation, found exactly; what |z - x_0|^2 has besides
-    -2 <z, x_0> is the same for every permutation.  Over batches the coupling keeps both its laws, and its cost falls as they grow;
-    a batch of one is independent.  The time grows as the cube of the batch: 10 ms at 256, .1 s at 1,000, so train with one process.
+    Between equally many points of equal weight an optimal plan is a permutation, and the assignment found here is exact.  Over batches
+    the coupling keeps both its laws, and its cost falls as they grow; a batch of one is independent.  The time grows about
+    as the cube of the batch; from 512 points on it is more than a small network costs.
     """
 
     def noise(self, x0: Tensor, rows: Tensor, flipped: Tensor | None, draws: torch.Generator) -> Tensor:
@@ -76,8 +76,8 @@ class MinibatchOT(Coupling):
         from scipy.optimize import linear_sum_assignment
 
         drawn = normal(x0.shape, draws, x0.dtype, x0.device)
-        agreement = x0.flatten(1).double() @ drawn.flatten(1).double().T
-        return drawn[torch.from_numpy(linear_sum_assignment(agreement.cpu().numpy(), maximize=True)[1]).to(drawn.device)]
+        costs = torch.cdist(drawn.flatten(1).double(), x0.flatten(1).double()).square()  # quicker with the noise as rows
+        return drawn[torch.from_numpy(linear_sum_assignment(costs.cpu().numpy())[1]).argsort().to(drawn.device)]
 
 
 def independent(x0: Tensor, labels: Tensor | None = None) -> Independent:

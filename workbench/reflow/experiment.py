@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench import artifacts
+from workbench import artifacts, characters
 from workbench.denoiser import Denoiser
-from workbench.gaussian import GaussianCoupling, GaussianPreconditioned
+from workbench.gaussian import Covariance, GaussianCoupling, GaussianDenoiser, GaussianPreconditioned
 from workbench.nets import UNet
 from workbench.nets.training.flow_matching import FlowMatching, Squared
 from workbench.nets.training.objective import Objective
@@ -21,6 +21,7 @@ from workbench.reflow.preconditioned import FlowPreconditioned
 from workbench.reflow.premetrics import PseudoHuber, Weighted
 from workbench.reflow.report import FlowReport
 from workbench.reflow.times import UShaped
+from workbench.schedules import VE
 
 PREMETRICS = {"squared": Squared, "huber": PseudoHuber}
 KNOWN_BY = 20_000  # pairs that mean, variances and correlations are estimated from
@@ -85,7 +86,7 @@ class FlowExperiment:
 
     def about(self, pictures: Pictures) -> dict[str, Any]:
         """The header of the weights as stored."""
-        kind = "coupling" if pictures.images.shape[1:] == (3, 32, 32) else f"coupling of {pictures.name}"
+        kind = "coupling" if is_cifar10(pictures.images) else f"coupling of {pictures.name}"
         return {"preconditioning": kind, "rank": self.rank}
 
     def _network(self, channels: int, side: int, classes: int | None, generator: torch.Generator) -> nn.Module:
@@ -112,15 +113,16 @@ def turned(net: nn.Module) -> nn.Module:
     return net
 
 
-def basis(x0: Tensor, rank: int):
-    """Eigenvectors along which pairs are described: those of CIFAR-10's stored moments for 3x32x32, else those of the data."""
-    from workbench.characters import cifar10
-    from workbench.gaussian import GaussianDenoiser
-    from workbench.schedules import VE
-
-    if x0.shape[1:] == (3, 32, 32):
-        return cifar10(VE(), rank).covariance
+def basis(x0: Tensor, rank: int) -> Covariance:
+    """Eigenvectors along which pairs are described: those of CIFAR-10's stored moments for its pictures, else those of the data."""
+    if is_cifar10(x0):
+        return characters.cifar10(VE(), rank).covariance
     return GaussianDenoiser.fit(x0, VE(), rank=min(rank, len(x0) - 1, x0[0].numel())).covariance
+
+
+def is_cifar10(images: Tensor) -> bool:
+    """Whether images have the shape of those whose moments are stored."""
+    return images.shape[1:] == characters.cifar10(VE()).shape
 
 
 def read(place: str | None) -> Pictures:
@@ -130,7 +132,7 @@ def read(place: str | None) -> Pictures:
         FileNotFoundError, ValueError: for a folder without pairs, or with fewer than ten, or pairs of what is no picture.
     """
     if place is None:
-        raise ValueError("--data needs a folder with pairs; make some with python -m workbench.reflow.simulate")
+        raise ValueError("--data needs a folder with pairs; make some with python -m workbench.reflow.make_pairs")
     pairs = StoredPairs.open(Path(place))
     if len(pairs) < 10 or pairs.ends.dtype != torch.uint8:
         raise ValueError(f"{place} holds {len(pairs)} pairs of {pairs.ends.dtype}; ten pairs of pictures or more are needed")

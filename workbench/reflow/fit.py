@@ -1,6 +1,7 @@
 """Train a velocity on a coupling, in one call: flow matching, and each round of a rectified flow."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -29,6 +30,8 @@ def fit(
     schedule: Rate | None = None,
     drop: float = 0.15,
     halflife: float = 50_000,
+    checkpoint: Path | None = None,
+    save_every: int = 500,
     progress: bool = False,
     callback: Callable[[Step, Denoiser], object] | None = None,
 ) -> Denoiser:
@@ -46,13 +49,14 @@ def fit(
         generator: one number is drawn from it, the seed of all that follows.
         times: density of t, ``Uniform()`` by default.
         premetric: how a velocity is judged, ``Squared()`` by default.
-        batch, rate, schedule, drop, halflife, progress, callback: as for :func:`workbench.nets.fit`.
+        batch, rate, schedule, drop, halflife, checkpoint, save_every, progress, callback: as for :func:`workbench.nets.fit`.
 
     Returns:
         The flow with the average of the weights: a denoiser on ``Rectified()`` that predicts the velocity.
 
     Raises:
         ValueError, TypeError: for what cannot be trained, before any work.
+        CheckpointError: for a checkpoint of another run.
         NonFiniteLoss: when training breaks down, saying at which step, for which samples and times.
     """
     if not isinstance(coupling, Coupling):
@@ -62,5 +66,6 @@ def fit(
     objective.check(model)
     return fit_samples(
         model, coupling.x0, steps=steps, generator=generator, batch=batch, rate=rate, schedule=schedule, objective=objective,
-        labels=coupling.labels, partners=coupling, drop=drop, halflife=halflife, progress=progress, callback=callback,
+        labels=coupling.labels, partners=coupling, drop=drop, halflife=halflife,
+        checkpoint=checkpoint, save_every=save_every, progress=progress, callback=callback,
     )  # fmt: skip

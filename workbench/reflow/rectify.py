@@ -1,6 +1,7 @@
 """Rectify a flow: follow it from noise to its ends, and train the next one on the straight lines between them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -78,6 +79,8 @@ def rectify(
     schedule: Rate | None = None,
     times: TimeDensity | None = None,
     premetric: Premetric | None = None,
+    checkpoint: Path | None = None,
+    save_every: int = 500,
     progress: bool = False,
 ) -> Denoiser:
     """Return the flow after ``rounds`` rounds of: draw noise, follow the flow to its ends, train on the lines between both.
@@ -92,18 +95,22 @@ def rectify(
         rounds: how often.
         pairs: simulated in each round.
         solver, solver_steps: how the flow is followed, see :func:`simulate`.
-        steps, batch, rate, schedule, times, premetric, progress: of the training, see :func:`fit`.
+        steps, batch, rate, schedule, times, premetric, save_every, progress: of the training, see :func:`fit`.
+        checkpoint: as for :func:`fit`, with a file for each round: ``run.pt`` stands for ``run-1.pt``, ``run-2.pt``, ...  The pairs are
+            simulated again when an interrupted call is repeated.
 
     Raises:
         ValueError, TypeError: before any work, for what cannot be simulated or trained.
+        CheckpointError: for checkpoints of another run.
     """
     if rounds < 1:
         raise ValueError(f"rounds={rounds}; at least one is needed")
     network_of(flow)
-    for _ in range(rounds):
+    for number in range(1, rounds + 1):
         coupling = pairs_of(flow, pairs, shape, generator=generator, solver=solver, steps=solver_steps)
+        own = None if checkpoint is None else checkpoint.with_name(f"{checkpoint.stem}-{number}{checkpoint.suffix}")
         flow = fit(
             replace(flow), coupling, steps=steps, generator=generator, times=times, premetric=premetric, batch=batch, rate=rate,
-            schedule=schedule, progress=progress,
+            schedule=schedule, checkpoint=own, save_every=save_every, progress=progress,
         )  # fmt: skip
     return flow

@@ -1,6 +1,6 @@
 """Rectify a flow of pictures: python -m workbench.reflow.train --out RUN --data PAIRS
 
-PAIRS is a folder of ``python -m workbench.reflow.simulate``: noise and where a teacher's flow carried it.  The network learns the
+PAIRS is a folder of ``python -m workbench.reflow.make_pairs``: noise and where a teacher's flow carried it.  The network learns the
 velocity of the straight lines between them (``liu2023rectified``), in units of what the best affine flow of the pairs leaves over, at
 U-shaped times (``lee2024rfpp``).  It starts from a trained denoiser, whose answer is turned around.
 

@@ -1,0 +1,9 @@
+"""A generator for every test."""
+
+import pytest
+import torch
+
+
+@pytest.fixture
+def rng():
+    return torch.Generator().manual_seed(0)

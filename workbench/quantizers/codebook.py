@@ -1,0 +1,122 @@
+"""Levels from a table: the quantizer for values that are not spread evenly."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from workbench.quantizers import blocks
+from workbench.quantizers.quantizer import Quantizer
+from workbench.quantizers.rounding import uniform as draw
+from workbench.quantizers.scales import Parts
+from workbench.quantizers.uniform import over
+
+
+@dataclass(frozen=True)
+class Codebook(Quantizer):
+    """x ~ step c_q with the levels c_0 < c_1 < ... of a table; step = max|x| / max|c| for each block.
+
+    Nearest: a number halfway goes to the level an even number of places from 0.  Stochastic: between c_j and c_{j+1} up with probability
+    (u - c_j) / (c_{j+1} - c_j), so the mean is kept and the variance is (u - c_j)(c_{j+1} - u); below c_0 and above the last level it is
+    clipped, and biased.
+
+    Args:
+        values: the levels, increasing; see :mod:`workbench.quantizers.number_formats`.
+        bits: of a code; 0, the default, takes as few as the levels need.
+
+    Raises:
+        ValueError: for fewer than two levels, levels not increasing or not finite, more than 2^bits, or, when a tensor with negative
+            numbers is quantized, a table without negative levels.
+    """
+
+    values: tuple[float, ...] = (-1.0, 1.0)
+    bits: int = 0
+
+    def __post_init__(self) -> None:
+        values = tuple(float(value) for value in self.values)
+        increasing = all(a < b for a, b in zip(values, values[1:], strict=False))
+        if len(values) < 2 or not increasing or not all(abs(value) < float("inf") for value in values):
+            raise ValueError(f"the {len(values)} levels must be at least two finite numbers in increasing order; got {values[:20]}")
+        needed = (len(values) - 1).bit_length()
+        if self.bits and self.bits < needed:
+            raise ValueError(f"{len(values)} levels need {needed} bits, got bits={self.bits}")
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "bits", self.bits or needed)
+        super().__post_init__()
+
+    @cached_property
+    def largest(self) -> float:
+        """max|c|."""
+        return max(abs(value) for value in self.values)
+
+    @cached_property
+    def _home(self) -> int:
+        """The place of the level next to 0."""
+        return min(range(len(self.values)), key=lambda q: abs(self.values[q]))
+
+    def encode(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Parts]:
+        """Places in the table, and the stored steps."""
+        if self.values[0] >= 0 and bool((x < 0).any()):
+            raise ValueError(f"the levels begin at {self.values[0]:g} and the tensor has negative numbers; take a signed table")
+        cells = blocks.cells(x, self.block)
+        reach = cells.abs().amax(-1) if cells.numel() else cells.new_zeros(cells.shape[:-1])
+        parts = self.scales.encode(reach.double() / self.largest, self.largest)
+        step = self.scales.decode(parts, reach.shape)
+        u = over(x, blocks.spread(step.to(x.dtype), x.shape, self.block))
+        codes = self.nearest(u) if self.rounding == "nearest" else self.stochastic(u, generator)
+        return codes.to(torch.uint8 if self.bits <= 8 else torch.int32), parts
+
+    def nearest(self, u: Tensor) -> Tensor:
+        """The place of the level nearest to each number."""
+        levels = self._table(u)
+        middles = (levels[1:] + levels[:-1]) / 2
+        place = torch.searchsorted(middles, u.contiguous())
+        tie = (place < len(middles)) & (u == middles[place.clamp(max=len(middles) - 1)])
+        return place + (tie & ((place - self._home) % 2 == 1)).to(place.dtype)
+
+    def stochastic(self, u: Tensor, generator: torch.Generator | None) -> Tensor:
+        """The place of the level below or above, so that the mean is kept."""
+        levels = self._table(u)
+        u = u.clamp(self.values[0], self.values[-1])
+        below = (torch.searchsorted(levels, u.contiguous(), right=True) - 1).clamp(0, len(levels) - 2)
+        share = (u - levels[below]) / (levels[below + 1] - levels[below])
+        return below + (draw(u, generator) < share).to(below.dtype)
+
+    def decode(self, codes: Tensor, parts: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> Tensor:
+        """Step times level."""
+        step = self.scales.decode(parts, blocks.grid(codes.shape, self.block))
+        levels = torch.tensor(self.values, dtype=dtype, device=step.device)
+        found = levels.index_select(0, codes.reshape(-1).int()).view(codes.shape)
+        return found.mul_(blocks.spread(step.to(dtype), codes.shape, self.block))
+
+    def _table(self, like: Tensor) -> Tensor:
+        return torch.tensor(self.values, dtype=like.dtype, device=like.device)
+
+
+def nf4(double: bool = False) -> Codebook:
+    """NF4 in blocks of 64 of a row; with ``double`` the steps in 8 bits, 256 to a step of their own (``dettmers2023qlora``)."""
+    from workbench.quantizers.affine import Affine
+    from workbench.quantizers.doubled import Doubled
+    from workbench.quantizers.number_formats import normal_float
+    from workbench.quantizers.scales import Float
+
+    scales = Doubled(Affine(bits=8, block=(256,))) if double else Float()
+    return Codebook(values=normal_float(), block=(64,), scales=scales)
+
+
+def mxfp4() -> Codebook:
+    """MX: E2M1 in blocks of 32, one power of two for each, 4.25 bits (``rouhani2023mx``)."""
+    from workbench.quantizers.number_formats import minifloat
+    from workbench.quantizers.scales import PowerOfTwo
+
+    return Codebook(values=minifloat(), block=(32,), scales=PowerOfTwo("floor"))
+
+
+def nvfp4() -> Codebook:
+    """NVFP4: E2M1 in blocks of 16, steps in E4M3 under one float32, 4.5 bits."""
+    from workbench.quantizers.number_formats import minifloat
+    from workbench.quantizers.scales import E4M3
+
+    return Codebook(values=minifloat(), block=(16,), scales=E4M3())
