@@ -10,7 +10,7 @@ import workbench as wb
 from benchmarks import reflow_training as bench
 
 SETTINGS = {
-    "seeds": [0, 1], "steps": 2, "width": 8, "pairs": 80, "judged": 60, "batches": [16, 32], "times": [0.1, 0.9], "kept": [0, 1, 2],
+    "seeds": [0, 1], "steps": 30, "width": 8, "pairs": 80, "judged": 60, "batches": [16, 32], "times": [0.1, 0.9], "kept": [0, 1, 2],
 }  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def test_the_exact_flow_has_no_excess():
 
 def test_the_published_start_is_the_denoiser_by_change_of_schedule():
     """r = 0 and the last layer turned; the other start differs from it by its base alone."""
-    settings = SETTINGS | {"steps": 30, "pairs": 400}
+    settings = SETTINGS | {"pairs": 400}
     coupling, points = wb.reflow.paired(*bench.exact_pairs(400, bench.rng(4))), wb.data.toys.ring(400, generator=bench.rng(5))
     models = bench.started(points, coupling, settings, seed=0)
     assert tuple(models) == bench.STARTS
@@ -60,7 +60,7 @@ def test_the_published_start_is_the_denoiser_by_change_of_schedule():
         for t in (0.2, 0.6, 0.95):
             torch.testing.assert_close(published.velocity(x, t), wb.reflow.flow_of(denoiser).velocity(x, t), rtol=1e-3, atol=1e-4)
             torch.testing.assert_close(affine.velocity(x, t), ours.law.velocity(x, t))
-            assert not torch.allclose(ours.velocity(x, t), affine.velocity(x, t), atol=1e-2)
+            assert not torch.allclose(ours.velocity(x, t), affine.velocity(x, t), atol=1e-4)
 
 
 def test_what_is_recorded(facts):

@@ -34,7 +34,7 @@ def test_our_side_is_what_fit_runs():
     x0, _, z, draws = training.Batches(X0, None, 64, 0, flips=False, partners=wb.reflow.minibatch_ot(X0)).at(0)
     objective = training.FlowMatching()
     noise, t = objective.draw(flow.schedule, x0, draws, z)
-    assert seen[0] == pytest.approx(float(objective.judge(flow, x0, noise, t).mean()), rel=1e-5)
+    assert seen[0] == pytest.approx(float(objective.judge(flow, x0, noise, t).detach().mean()), rel=1e-5)
 
 
 def test_the_bare_line_goes_from_data_to_noise():

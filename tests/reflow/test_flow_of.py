@@ -51,6 +51,8 @@ def test_beyond_the_last_level_of_the_denoiser_it_goes_on(schedule):
     before, after = (flow.velocity(states(), t) for t in (last * (1 - 1e-9), min(last * (1 + 1e-9), 1.0)))
     assert torch.allclose(before, after, atol=1e-6)
     for t in (0.995, 1.0):
+        there = flow.model.on(LINES).data(last / t * states(), last)  # noise of the size that belongs there
+        assert torch.allclose(flow.data(states(), t), there, atol=1e-12)
         assert (flow.velocity(states(), t) - expected(states(), t)).abs().max() < 0.15
     run = wb.solve(flow, states(), wb.grids.uniform(LINES, 64, start=1.0, stop=0.0), wb.solvers.RK4(variable="t"))
     exact = GaussianDenoiser(MEAN, COVARIANCE, LINES).flow(states(), 1.0, 0.0)

@@ -23,6 +23,7 @@ from workbench.symbolic import (
     preconditioning,
     predictor_corrector,
     rectifying,
+    rounding,
     schedules,
     steps,
     stochastic,
@@ -54,6 +55,7 @@ TOPICS = (
     matching,
     flow_training,
     pictures_flow,
+    rounding,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -90,6 +92,7 @@ __all__ = [
     "preconditioning",
     "predictor_corrector",
     "rectifying",
+    "rounding",
     "schedules",
     "statement",
     "steps",
