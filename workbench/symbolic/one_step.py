@@ -2,24 +2,17 @@
 
 import sympy as sp
 
+from workbench.symbolic.matching import r, root
 from workbench.symbolic.statements import Statement
 from workbench.symbolic.symbols import mu, s, sigma, t, variance, x
 
-r = sp.Symbol("r", real=True)
-"""Correlation of a sample with its noise."""
 least, level = sp.symbols("m tau", positive=True)
 """sigma_min, where a consistency function is the identity, and the noise level of a step in between."""
-spread = sp.sqrt((1 - t) ** 2 * variance + 2 * t * (1 - t) * r * sp.sqrt(variance) + t**2)
-"""w(t), the standard deviation of x_t = (1 - t) x_0 + t z."""
-velocity = -mu + spread.diff(t) / spread * (x - (1 - t) * mu)
-"""E[z - x_0 | x_t], the flow's velocity."""
-one_step = mu + r * sp.sqrt(variance) * x
-"""E[x_0 | z] at z = x: what one evaluation of the best flow gives."""
 end = mu + sp.sqrt((variance + least**2) / (variance + sigma**2)) * (x - mu)
 """Where the path through x at noise level sigma ends, at noise level m."""
 slope = sigma * (x - mu) / (variance + sigma**2)
 """dx/dsigma along the path."""
-_left = variance - 2 * r * sp.sqrt(variance) * r * sp.sqrt(variance) + (r * sp.sqrt(variance)) ** 2
+_factor = sp.Symbol("a", real=True)
 _data = sp.Symbol("D", real=True)
 _clean = sp.Symbol("s_d", positive=True)
 c_skip = _clean**2 / ((sigma - least) ** 2 + _clean**2)
@@ -28,15 +21,10 @@ _answer, _gain = sp.symbols("F a", real=True)
 
 STATEMENTS = (
     Statement(
-        "one-euler-step-of-a-coupling",
-        (x - velocity).subs(t, 1),
-        one_step,
-        note="One Euler step from t = 1 gives the mean of the data given the noise: the spread is multiplied by the correlation.",
-    ),
-    Statement(
         "least-loss-of-one-step",
-        _left,
+        variance - 2 * _factor * r * root + _factor**2,
         (1 - r**2) * variance,
+        {_factor: r * root},
         note="What a function of the noise cannot know: nothing is left where the correlation is 1.",
     ),
     Statement(

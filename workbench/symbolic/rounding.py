@@ -8,6 +8,7 @@ step = sp.Symbol("Delta", positive=True)
 error = sp.Symbol("e", real=True)
 place = sp.Symbol("f", nonnegative=True)
 """Where a number lies between two levels, as a share of the step."""
+_below = sp.Symbol("k", integer=True)
 clip = sp.Symbol("c", positive=True)
 levels = sp.Symbol("Q", positive=True)
 """Positive levels of a symmetric quantizer; the outermost are -c and c."""
@@ -31,8 +32,8 @@ STATEMENTS = (
     ),
     Statement(
         "stochastic-rounding-mean",
-        place * (1 - place) * step + (1 - place) * (-place * step) + place * step,
-        place * step,
+        place * (_below + 1) * step + (1 - place) * _below * step,
+        (_below + place) * step,
         note="Going up with probability f and down otherwise keeps the mean.",
     ),
     Statement(
