@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from workbench.nets.train import parser, schedule_of
+from workbench.nets.train import parser
 from workbench.nets.training.experiment import Experiment
+from workbench.nets.training.options import schedule_of
 from workbench.nets.training.rates import Constant
 from workbench.nets.training.run import Run
 from workbench.nets.training.settings import Settings

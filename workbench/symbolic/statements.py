@@ -42,7 +42,7 @@ class Statement:
         """
         difference = self.difference()
         self._spot_check(difference)
-        for simplify in (sp.expand, _by_fractions, sp.simplify, _by_roots, sp.trigsimp):  # the quick ones first
+        for simplify in (sp.expand, _by_fractions, _by_error_functions, sp.simplify, _by_roots, sp.trigsimp):  # the quick ones first
             if simplify(difference) == 0:
                 return self
         raise AssertionError(f"{self.name}: holds at the points tried, but is not proved; left over: {sp.simplify(difference)}")
@@ -66,6 +66,11 @@ def _by_fractions(expression: sp.Expr) -> sp.Expr:
         return sp.cancel(sp.together(sp.expand_power_exp(sp.expand_log(expression))))
     except sp.PolynomialError:
         return expression
+
+
+def _by_error_functions(expression: sp.Expr) -> sp.Expr:
+    """erfc(x) as 1 - erf(x): SymPy's integrals hold one or the other, as it happens."""
+    return sp.expand(expression.rewrite(sp.erf))
 
 
 def _by_roots(expression: sp.Expr) -> sp.Expr:
