@@ -93,9 +93,9 @@ def test_failures_stop_the_book_and_leave_no_record(tmp_path):
     assert record(tmp_path, "bad") == record(tmp_path, "heavy") == {}
 
     book_of(tmp_path, heavy=heavy)
-    slow = run(tmp_path, BOOK_SECONDS="0.2")
+    slow = run(tmp_path, BOOK_SECONDS="0.01")
     assert slow.returncode == 1
-    assert "the budget is 0.2 s" in slow.stdout
+    assert "the budget is 0.0" in slow.stdout  # longer on a slow machine
     assert record(tmp_path, "heavy") == {}
 
 
