@@ -33,8 +33,7 @@ ROUNDS = ("round-1", "round-2", "round-3")
 EVALUATIONS = (1, 2, 4, 64)
 WIDTH, DEPTH = 128, 3
 POINTS = 65_536  # of the ring, that the first round sees
-Flows = dict[str, tuple[NetworkDenoiser, ...]]
-"""The flows of a round, one for each seed: ``flows["round-2"][0]``."""
+Flows = dict[str, tuple[NetworkDenoiser, ...]]  # the flows of a round, one for each seed: flows["round-2"][0]
 
 
 def trained(seed: int, *, steps: int, pairs: int, solver_steps: int, batch: int) -> dict[str, Denoiser]:

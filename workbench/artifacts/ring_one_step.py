@@ -32,8 +32,7 @@ SEEDS = (0, 1, 2)
 ROADS = ("rectified", "distilled", "consistency", "minibatch-ot")
 WIDTH, DEPTH = 64, 3
 START, STOP, INTERVALS, SIGMA_DATA = 80.0, 0.02, 12, 1.4
-Roads = dict[str, tuple[Denoiser, ...]]
-"""The models of a road, one for each seed: ``roads["distilled"][0]``."""
+Roads = dict[str, tuple[Denoiser, ...]]  # the models of a road, one for each seed: roads["distilled"][0]
 
 
 def trained(seed: int, *, steps: int, pairs: int, solver_steps: int, batch: int) -> dict[str, Denoiser]:

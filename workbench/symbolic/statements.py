@@ -42,7 +42,14 @@ class Statement:
         """
         difference = self.difference()
         self._spot_check(difference)
-        for simplify in (sp.expand, _by_fractions, _by_error_functions, sp.simplify, _by_roots, sp.trigsimp):  # the quick ones first
+        for simplify in (
+            sp.expand,
+            _by_fractions,
+            _by_error_functions,
+            sp.simplify,
+            _by_roots,
+            sp.trigsimp,
+        ):  # the quick ones first
             if simplify(difference) == 0:
                 return self
         raise AssertionError(f"{self.name}: holds at the points tried, but is not proved; left over: {sp.simplify(difference)}")
