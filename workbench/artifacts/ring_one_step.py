@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
-from safetensors.torch import save as save_safetensors
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from workbench import nets, reflow
 from workbench.artifacts import command_line
 from workbench.artifacts.manifest import ArtifactError, publish
+from workbench.artifacts.ring_flows import pack
 from workbench.characters import ring
 from workbench.data import toys
 from workbench.denoiser import Denoiser
@@ -98,18 +98,6 @@ def build(
             "seconds_of_training": round(time.perf_counter() - begun),
             "hardware": hardware,
         },
-    )
-
-
-def pack(roads: dict[str, Sequence[Denoiser]]) -> bytes:
-    """Return the weights of all models in float16, named ``road/place/weight``, as safetensors."""
-    return save_safetensors(
-        {
-            f"{name}/{place}/{key}": value.half().contiguous()
-            for name, group in roads.items()
-            for place, model in enumerate(group)
-            for key, value in model.net.state_dict().items()
-        }
     )
 
 
