@@ -13,6 +13,8 @@ from workbench.quantizers.rounding import uniform as draw
 from workbench.quantizers.scales import Parts
 from workbench.quantizers.uniform import over
 
+COMPARED = 32  # levels up to which comparing with every middle is faster than searching
+
 
 @dataclass(frozen=True)
 class Codebook(Quantizer):
@@ -69,12 +71,21 @@ class Codebook(Quantizer):
         return codes.to(torch.uint8 if self.bits <= 8 else torch.int32), parts
 
     def nearest(self, u: Tensor) -> Tensor:
-        """The place of the level nearest to each number."""
+        """The place of the level nearest to each number: how many of the middles between levels lie below it.
+
+        A middle itself belongs to the level an even number of places from 0.  Few middles are compared one after the other, which takes a
+        third of the time of a binary search for 16 levels; many are searched.
+        """
         levels = self._table(u)
         middles = (levels[1:] + levels[:-1]) / 2
-        place = torch.searchsorted(middles, u.contiguous())
-        tie = (place < len(middles)) & (u == middles[place.clamp(max=len(middles) - 1)])
-        return place + (tie & ((place - self._home) % 2 == 1)).to(place.dtype)
+        if len(levels) > COMPARED:
+            place = torch.searchsorted(middles, u.contiguous())
+            tie = (place < len(middles)) & (u == middles[place.clamp(max=len(middles) - 1)])
+            return place + (tie & ((place - self._home) % 2 == 1)).to(place.dtype)
+        place = torch.zeros(u.shape, dtype=torch.uint8, device=u.device)
+        for below, middle in enumerate(middles.tolist()):
+            place += u > middle if (below - self._home) % 2 == 0 else u >= middle
+        return place
 
     def stochastic(self, u: Tensor, generator: torch.Generator | None) -> Tensor:
         """The place of the level below or above, so that the mean is kept."""
