@@ -7,16 +7,20 @@ from workbench.quantizers import blocks, clipping, integers, noise, number_forma
 from workbench.quantizers.activations import Ranges
 from workbench.quantizers.affine import Affine
 from workbench.quantizers.calibration import calibrate
+from workbench.quantizers.cayley import cayley_step, learned_rotation
 from workbench.quantizers.codebook import Codebook, mxfp4, nf4, nvfp4
 from workbench.quantizers.doubled import Doubled
 from workbench.quantizers.hadamard import hadamard
 from workbench.quantizers.layers import QuantizedLayer
+from workbench.quantizers.learned_rounding import LearnedRounding, learn_rounding, learned_roundings
 from workbench.quantizers.learned_step import LearnedStep
+from workbench.quantizers.low_rank import low_rank, refined_low_rank
 from workbench.quantizers.model import layers_of, nbytes, quantized
 from workbench.quantizers.noise import sqnr
 from workbench.quantizers.outliers import branched, rotated, smoothed
 from workbench.quantizers.quantizer import Quantized, Quantizer
 from workbench.quantizers.scales import E4M3, Float, PowerOfTwo
+from workbench.quantizers.split import Split
 from workbench.quantizers.straight_through import straight_through
 from workbench.quantizers.uniform import Steps, choose, dequantize, quantize
 
@@ -26,22 +30,29 @@ __all__ = [
     "Codebook",
     "Doubled",
     "Float",
+    "LearnedRounding",
     "LearnedStep",
     "PowerOfTwo",
     "Quantized",
     "QuantizedLayer",
     "Quantizer",
     "Ranges",
+    "Split",
     "Steps",
     "blocks",
     "branched",
     "calibrate",
+    "cayley_step",
     "choose",
     "clipping",
     "dequantize",
     "hadamard",
     "integers",
     "layers_of",
+    "learn_rounding",
+    "learned_rotation",
+    "learned_roundings",
+    "low_rank",
     "mxfp4",
     "nbytes",
     "nf4",
@@ -51,6 +62,7 @@ __all__ = [
     "packing",
     "quantize",
     "quantized",
+    "refined_low_rank",
     "rotated",
     "rounding",
     "scales",
