@@ -19,6 +19,7 @@ from workbench.symbolic import (
     numerics,
     one_step,
     order,
+    outliers,
     pictures_flow,
     preconditioning,
     predictor_corrector,
@@ -56,6 +57,7 @@ TOPICS = (
     flow_training,
     pictures_flow,
     rounding,
+    outliers,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -88,6 +90,7 @@ __all__ = [
     "numerics",
     "one_step",
     "order",
+    "outliers",
     "pictures_flow",
     "preconditioning",
     "predictor_corrector",
