@@ -10,18 +10,21 @@ from workbench.quantizers.saved_tensors import allocate, compressed, predicted_v
 
 
 class Unequal(nn.Module):
-    """Three linear maps whose inputs differ much in size, so that bits are worth more in some places."""
+    """Four linear maps; the factors behind them make some weights' gradients large, and their inputs worth more bits."""
+
+    factors = (1.0, 10.0, 0.1, 1.0)
 
     def __init__(self, rng):
         super().__init__()
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in ((16, 64), (64, 256), (256, 32), (32, 4)))
         with torch.no_grad():
-            for p in self.parameters():
-                p.copy_(torch.randn(p.shape, generator=rng) / p.shape[-1] ** 0.5)
+            for layer, factor in zip(self.layers, self.factors, strict=True):
+                layer.weight.copy_(torch.randn(layer.weight.shape, generator=rng) / layer.in_features**0.5 / factor)
+                layer.bias.zero_()
 
     def forward(self, x):
-        for layer, size in zip(self.layers, (1.0, 10.0, 0.1, 1.0), strict=True):
-            x = layer(x) * size
+        for layer, factor in zip(self.layers, self.factors, strict=True):
+            x = layer(x) * factor
         return x
 
 
