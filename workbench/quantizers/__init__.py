@@ -3,7 +3,19 @@
 ``choose -> quantize -> dequantize`` are pure functions; ``Affine(...)`` and ``Codebook(...)`` are their compositions.
 """
 
-from workbench.quantizers import blocks, clipping, integers, noise, number_formats, packing, rounding, scales, uniform
+from workbench.quantizers import (
+    allocation,
+    blocks,
+    clipping,
+    integers,
+    noise,
+    number_formats,
+    packing,
+    rounding,
+    saved_tensors,
+    scales,
+    uniform,
+)
 from workbench.quantizers.activations import Ranges
 from workbench.quantizers.affine import Affine
 from workbench.quantizers.calibration import calibrate
@@ -16,6 +28,7 @@ from workbench.quantizers.model import layers_of, nbytes, quantized
 from workbench.quantizers.noise import sqnr
 from workbench.quantizers.outliers import branched, rotated, smoothed
 from workbench.quantizers.quantizer import Quantized, Quantizer
+from workbench.quantizers.saved_tensors import Memory, Saved, SmallMemory, compressed
 from workbench.quantizers.scales import E4M3, Float, PowerOfTwo
 from workbench.quantizers.straight_through import straight_through
 from workbench.quantizers.uniform import Steps, choose, dequantize, quantize
@@ -27,17 +40,22 @@ __all__ = [
     "Doubled",
     "Float",
     "LearnedStep",
+    "Memory",
     "PowerOfTwo",
     "Quantized",
     "QuantizedLayer",
     "Quantizer",
     "Ranges",
+    "Saved",
+    "SmallMemory",
     "Steps",
+    "allocation",
     "blocks",
     "branched",
     "calibrate",
     "choose",
     "clipping",
+    "compressed",
     "dequantize",
     "hadamard",
     "integers",
@@ -53,6 +71,7 @@ __all__ = [
     "quantized",
     "rotated",
     "rounding",
+    "saved_tensors",
     "scales",
     "smoothed",
     "sqnr",
