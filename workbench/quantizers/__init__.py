@@ -3,7 +3,7 @@
 ``choose -> quantize -> dequantize`` are pure functions; ``Affine(...)`` and ``Codebook(...)`` are their compositions.
 """
 
-from workbench.quantizers import blocks, clipping, integers, noise, number_formats, packing, rounding, scales, uniform
+from workbench.quantizers import allocation, blocks, clipping, integers, noise, number_formats, packing, rounding, scales, uniform
 from workbench.quantizers.activations import Ranges
 from workbench.quantizers.affine import Affine
 from workbench.quantizers.calibration import calibrate
@@ -33,6 +33,7 @@ __all__ = [
     "Quantizer",
     "Ranges",
     "Steps",
+    "allocation",
     "blocks",
     "branched",
     "calibrate",
