@@ -6,6 +6,17 @@
 from workbench.quantizers import allocation, blocks, clipping, integers, noise, number_formats, packing, rounding, scales, uniform
 from workbench.quantizers.activations import Ranges
 from workbench.quantizers.affine import Affine
+from workbench.quantizers.allocating import (
+    BitBudget,
+    BlockBudget,
+    LayerBank,
+    additive,
+    each_alone,
+    endpoint_damage,
+    residual_blocks,
+    velocity_damage,
+    without_blocks,
+)
 from workbench.quantizers.calibration import calibrate
 from workbench.quantizers.codebook import Codebook, mxfp4, nf4, nvfp4
 from workbench.quantizers.doubled import Doubled
@@ -23,9 +34,12 @@ from workbench.quantizers.uniform import Steps, choose, dequantize, quantize
 __all__ = [
     "E4M3",
     "Affine",
+    "BitBudget",
+    "BlockBudget",
     "Codebook",
     "Doubled",
     "Float",
+    "LayerBank",
     "LearnedStep",
     "PowerOfTwo",
     "Quantized",
@@ -33,6 +47,7 @@ __all__ = [
     "Quantizer",
     "Ranges",
     "Steps",
+    "additive",
     "allocation",
     "blocks",
     "branched",
@@ -40,6 +55,8 @@ __all__ = [
     "choose",
     "clipping",
     "dequantize",
+    "each_alone",
+    "endpoint_damage",
     "hadamard",
     "integers",
     "layers_of",
@@ -52,6 +69,7 @@ __all__ = [
     "packing",
     "quantize",
     "quantized",
+    "residual_blocks",
     "rotated",
     "rounding",
     "scales",
@@ -59,4 +77,6 @@ __all__ = [
     "sqnr",
     "straight_through",
     "uniform",
+    "velocity_damage",
+    "without_blocks",
 ]

@@ -120,7 +120,7 @@ def _next(found: Found, mutate: Mutate, fitness: Fitness, settings: Evolution, d
             if (child, k) not in known:
                 known[child, k] = number(fitness(child, stage))
                 evaluations, samples = evaluations + 1, samples + stage.samples
-        alive = sorted(alive, key=lambda child: known[child, k])[: stage.survivors]  # noqa: B023  (used at once); stable: ties as drawn
+        alive = sorted(alive, key=lambda child: known[child, k])[: stage.survivors]
     winner, worth = found.best, found.fitness
     if alive and known[alive[0], last] <= worth:
         winner, worth = alive[0], known[alive[0], last]

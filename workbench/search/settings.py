@@ -26,7 +26,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Evolution:
-    """Settings of a (1 + lambda) search with selection in several stages (``sieberling2024evopress``).
+    """Settings of a (1 + lambda) search with selection in several stages (``sieberling2025evopress``).
 
     In every generation the parent has ``offspring`` children.  Few samples sieve the many, more samples the few that are left, and only
     on the last stage is the best of them held against the parent, whom it replaces if it is no worse.
@@ -48,7 +48,7 @@ class Evolution:
     offspring: int = 16
     stages: tuple[Stage, ...] = (Stage(samples=1, survivors=1),)
     tries: int = 20
-    paper = "sieberling2024evopress"
+    paper = "sieberling2025evopress"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stages", tuple(self.stages))

@@ -6,7 +6,7 @@ import torch
 def number_of_switches(generator: torch.Generator, most: int = 3) -> int:
     """min(U, V) with U and V drawn evenly from 1 .. ``most``: for 3, one, two or three with probability 5/9, 3/9 and 1/9.
 
-    Mostly small steps, which keep what is good, and now and then a larger one, which leaves a dead end (``sieberling2024evopress``).
+    Mostly small steps, which keep what is good, and now and then a larger one, which leaves a dead end (``sieberling2025evopress``).
 
     Raises:
         ValueError: for ``most`` below 1.

@@ -16,7 +16,7 @@ class BitBudget:
 
         sum_l b_l D_l <= B.
 
-    A mutation is a *level switch* (``sieberling2024evopress``): one layer goes up a level and others go down, one level at a time, until
+    A mutation is a *level switch* (``sieberling2025evopress``): one layer goes up a level and others go down, one level at a time, until
     the budget holds; what is then left over is spent, where a level still fits.  Between layers of one size on evenly spaced levels this
     is one up, one down, and the cost never changes.
 
@@ -38,7 +38,7 @@ class BitBudget:
     average: float
     levels: tuple[int, ...] = (2, 3, 4, 6, 8)
     same_size: bool = False
-    paper = "sieberling2024evopress"
+    paper = "sieberling2025evopress"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sizes", tuple(self.sizes))
@@ -115,9 +115,7 @@ class BitBudget:
         """Raise layers at random for as long as there is one that fits."""
         while True:
             left = self.bits - self.cost(bits)
-            able = [
-                k for k in among if bits[k] < self.levels[-1] and (self._up(bits[k]) - bits[k]) * self.sizes[k] <= left
-            ]
+            able = [k for k in among if bits[k] < self.levels[-1] and (self._up(bits[k]) - bits[k]) * self.sizes[k] <= left]
             if not able:
                 return
             k = _pick(able, generator)

@@ -54,7 +54,7 @@ def without_blocks(model: Any, skipped: Sequence[str | int]) -> Any:
 class BlockBudget:
     """All choices of ``number`` blocks of ``count``, for a search: states are increasing tuples of places.
 
-    A mutation exchanges one, two or three of the skipped blocks for others (``sieberling2024evopress``).
+    A mutation exchanges one, two or three of the skipped blocks for others (``sieberling2025evopress``).
 
     Args:
         count: blocks that there are.
@@ -66,7 +66,7 @@ class BlockBudget:
 
     count: int
     number: int
-    paper = "sieberling2024evopress"
+    paper = "sieberling2025evopress"
 
     def __post_init__(self) -> None:
         if not 0 <= self.number <= self.count:
