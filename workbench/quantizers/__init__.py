@@ -18,6 +18,17 @@ from workbench.quantizers import (
 )
 from workbench.quantizers.activations import Ranges
 from workbench.quantizers.affine import Affine
+from workbench.quantizers.allocating import (
+    BitBudget,
+    BlockBudget,
+    LayerBank,
+    additive,
+    each_alone,
+    endpoint_damage,
+    residual_blocks,
+    velocity_damage,
+    without_blocks,
+)
 from workbench.quantizers.calibration import calibrate
 from workbench.quantizers.codebook import Codebook, mxfp4, nf4, nvfp4
 from workbench.quantizers.doubled import Doubled
@@ -36,9 +47,12 @@ from workbench.quantizers.uniform import Steps, choose, dequantize, quantize
 __all__ = [
     "E4M3",
     "Affine",
+    "BitBudget",
+    "BlockBudget",
     "Codebook",
     "Doubled",
     "Float",
+    "LayerBank",
     "LearnedStep",
     "Memory",
     "PowerOfTwo",
@@ -49,6 +63,7 @@ __all__ = [
     "Saved",
     "SmallMemory",
     "Steps",
+    "additive",
     "allocation",
     "blocks",
     "branched",
@@ -57,6 +72,8 @@ __all__ = [
     "clipping",
     "compressed",
     "dequantize",
+    "each_alone",
+    "endpoint_damage",
     "hadamard",
     "integers",
     "layers_of",
@@ -69,6 +86,7 @@ __all__ = [
     "packing",
     "quantize",
     "quantized",
+    "residual_blocks",
     "rotated",
     "rounding",
     "saved_tensors",
@@ -77,4 +95,6 @@ __all__ = [
     "sqnr",
     "straight_through",
     "uniform",
+    "velocity_damage",
+    "without_blocks",
 ]
