@@ -101,6 +101,19 @@ def test_the_missing_minus_one_costs_eleven_percent():
     torch.testing.assert_close(quantizer.simulate(torch.tensor([0.0, -2.0])), torch.tensor([0.0, -2 * 0.8875]))
 
 
+@books
+def test_comparing_and_searching_find_the_same(values, rng, monkeypatch):
+    """Numbers, levels, middles between them, and what lies far outside; one level more or less than where the way changes is no matter."""
+    book = Codebook(values=values)
+    levels = torch.tensor(values, dtype=torch.float64)
+    u = torch.cat([torch.randn(500, generator=rng, dtype=torch.float64), levels, (levels[1:] + levels[:-1]) / 2, 9e9 * levels[:1]])
+    found = []
+    for most in (0, 1000):
+        monkeypatch.setattr("workbench.quantizers.codebook.COMPARED", most)
+        found.append(book.nearest(u.view(-1, 1)).long())
+    assert torch.equal(*found) and found[0].shape == (len(u), 1)
+
+
 def test_halves_go_to_even_places():
     """E2M1 is rounded as IEEE arithmetic rounds: 2.5 to 2, 3.5 to 4, and alike below 0."""
     quantizer = Codebook(values=minifloat())

@@ -30,17 +30,21 @@ from workbench.quantizers.allocating import (
     without_blocks,
 )
 from workbench.quantizers.calibration import calibrate
+from workbench.quantizers.cayley import cayley_step, learned_rotation
 from workbench.quantizers.codebook import Codebook, mxfp4, nf4, nvfp4
 from workbench.quantizers.doubled import Doubled
 from workbench.quantizers.hadamard import hadamard
 from workbench.quantizers.layers import QuantizedLayer
+from workbench.quantizers.learned_rounding import LearnedRounding, learn_rounding, learned_roundings
 from workbench.quantizers.learned_step import LearnedStep
+from workbench.quantizers.low_rank import low_rank, refined_low_rank
 from workbench.quantizers.model import layers_of, nbytes, quantized
 from workbench.quantizers.noise import sqnr
 from workbench.quantizers.outliers import branched, rotated, smoothed
 from workbench.quantizers.quantizer import Quantized, Quantizer
 from workbench.quantizers.saved_tensors import Memory, Saved, SmallMemory, compressed
 from workbench.quantizers.scales import E4M3, Float, PowerOfTwo
+from workbench.quantizers.split import Split
 from workbench.quantizers.straight_through import straight_through
 from workbench.quantizers.uniform import Steps, choose, dequantize, quantize
 
@@ -53,6 +57,7 @@ __all__ = [
     "Doubled",
     "Float",
     "LayerBank",
+    "LearnedRounding",
     "LearnedStep",
     "Memory",
     "PowerOfTwo",
@@ -62,12 +67,14 @@ __all__ = [
     "Ranges",
     "Saved",
     "SmallMemory",
+    "Split",
     "Steps",
     "additive",
     "allocation",
     "blocks",
     "branched",
     "calibrate",
+    "cayley_step",
     "choose",
     "clipping",
     "compressed",
@@ -77,6 +84,10 @@ __all__ = [
     "hadamard",
     "integers",
     "layers_of",
+    "learn_rounding",
+    "learned_rotation",
+    "learned_roundings",
+    "low_rank",
     "mxfp4",
     "nbytes",
     "nf4",
@@ -87,6 +98,7 @@ __all__ = [
     "quantize",
     "quantized",
     "residual_blocks",
+    "refined_low_rank",
     "rotated",
     "rounding",
     "saved_tensors",

@@ -10,8 +10,9 @@ from workbench.quantizers.codebook import Codebook
 from workbench.quantizers.doubled import Doubled
 from workbench.quantizers.quantizer import Quantizer
 from workbench.quantizers.scales import E4M3, Float, PowerOfTwo
+from workbench.quantizers.split import Split
 
-KINDS = {kind.__name__: kind for kind in (Affine, Codebook, Float, PowerOfTwo, E4M3, Doubled)}
+KINDS = {kind.__name__: kind for kind in (Affine, Codebook, Float, PowerOfTwo, E4M3, Doubled, Split)}
 
 
 def describe(thing: Any) -> Any:
