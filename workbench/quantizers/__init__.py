@@ -3,7 +3,18 @@
 ``choose -> quantize -> dequantize`` are pure functions; ``Affine(...)`` and ``Codebook(...)`` are their compositions.
 """
 
-from workbench.quantizers import blocks, clipping, integers, noise, number_formats, packing, rounding, scales, uniform
+from workbench.quantizers import (
+    blocks,
+    clipping,
+    integers,
+    noise,
+    number_formats,
+    packing,
+    rounding,
+    scales,
+    training,
+    uniform,
+)
 from workbench.quantizers.activations import Ranges
 from workbench.quantizers.affine import Affine
 from workbench.quantizers.calibration import calibrate
@@ -57,5 +68,6 @@ __all__ = [
     "smoothed",
     "sqnr",
     "straight_through",
+    "training",
     "uniform",
 ]
