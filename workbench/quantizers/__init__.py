@@ -14,6 +14,8 @@ from workbench.quantizers import (
     rounding,
     saved_tensors,
     scales,
+    scales,
+    training,
     uniform,
 )
 from workbench.quantizers.activations import Ranges
@@ -106,6 +108,7 @@ __all__ = [
     "smoothed",
     "sqnr",
     "straight_through",
+    "training",
     "uniform",
     "velocity_damage",
     "without_blocks",
