@@ -6,39 +6,57 @@
 from workbench.quantizers import blocks, clipping, integers, noise, number_formats, packing, rounding, scales, uniform
 from workbench.quantizers.activations import Ranges
 from workbench.quantizers.affine import Affine
+from workbench.quantizers.bits_and_steps import Choice, ErrorLaw, LawFit, fit_law, rounding_share
 from workbench.quantizers.calibration import calibrate
 from workbench.quantizers.codebook import Codebook, mxfp4, nf4, nvfp4
+from workbench.quantizers.correction import Corrected, corrected
+from workbench.quantizers.dithering import RoundedAnswers, dither_covariance
 from workbench.quantizers.doubled import Doubled
 from workbench.quantizers.hadamard import hadamard
 from workbench.quantizers.layers import QuantizedLayer
 from workbench.quantizers.learned_step import LearnedStep
+from workbench.quantizers.linearized import Linearized, endpoint_shift, gronwall
 from workbench.quantizers.model import layers_of, nbytes, quantized
 from workbench.quantizers.noise import sqnr
 from workbench.quantizers.outliers import branched, rotated, smoothed
 from workbench.quantizers.quantizer import Quantized, Quantizer
 from workbench.quantizers.scales import E4M3, Float, PowerOfTwo
+from workbench.quantizers.score_error import ErrorByTime, error_of_layers, score_error
 from workbench.quantizers.straight_through import straight_through
 from workbench.quantizers.uniform import Steps, choose, dequantize, quantize
 
 __all__ = [
     "E4M3",
     "Affine",
+    "Choice",
     "Codebook",
+    "Corrected",
     "Doubled",
+    "ErrorByTime",
+    "ErrorLaw",
     "Float",
+    "LawFit",
     "LearnedStep",
+    "Linearized",
     "PowerOfTwo",
     "Quantized",
     "QuantizedLayer",
     "Quantizer",
     "Ranges",
+    "RoundedAnswers",
     "Steps",
     "blocks",
     "branched",
     "calibrate",
     "choose",
     "clipping",
+    "corrected",
     "dequantize",
+    "dither_covariance",
+    "endpoint_shift",
+    "error_of_layers",
+    "fit_law",
+    "gronwall",
     "hadamard",
     "integers",
     "layers_of",
@@ -53,7 +71,9 @@ __all__ = [
     "quantized",
     "rotated",
     "rounding",
+    "rounding_share",
     "scales",
+    "score_error",
     "smoothed",
     "sqnr",
     "straight_through",
