@@ -31,15 +31,19 @@ from workbench.quantizers.allocating import (
     velocity_damage,
     without_blocks,
 )
+from workbench.quantizers.bits_and_steps import Choice, ErrorLaw, LawFit, fit_law, rounding_share
 from workbench.quantizers.calibration import calibrate
 from workbench.quantizers.cayley import cayley_step, learned_rotation
 from workbench.quantizers.codebook import Codebook, mxfp4, nf4, nvfp4
+from workbench.quantizers.correction import Corrected, corrected
+from workbench.quantizers.dithering import RoundedAnswers, dither_covariance
 from workbench.quantizers.doubled import Doubled
 from workbench.quantizers.hadamard import hadamard
 from workbench.quantizers.layers import QuantizedLayer
 from workbench.quantizers.learned_rounding import LearnedRounding, learn_rounding, learned_roundings
 from workbench.quantizers.learned_step import LearnedStep
 from workbench.quantizers.low_rank import low_rank, refined_low_rank
+from workbench.quantizers.linearized import Linearized, endpoint_shift, gronwall
 from workbench.quantizers.model import layers_of, nbytes, quantized
 from workbench.quantizers.noise import sqnr
 from workbench.quantizers.outliers import branched, rotated, smoothed
@@ -47,6 +51,7 @@ from workbench.quantizers.quantizer import Quantized, Quantizer
 from workbench.quantizers.saved_tensors import Memory, Saved, SmallMemory, compressed
 from workbench.quantizers.scales import E4M3, Float, PowerOfTwo
 from workbench.quantizers.split import Split
+from workbench.quantizers.score_error import ErrorByTime, error_of_layers, score_error
 from workbench.quantizers.straight_through import straight_through
 from workbench.quantizers.uniform import Steps, choose, dequantize, quantize
 
@@ -55,13 +60,20 @@ __all__ = [
     "Affine",
     "BitBudget",
     "BlockBudget",
+    "Choice",
     "Codebook",
+    "Corrected",
     "Doubled",
+    "ErrorByTime",
+    "ErrorLaw",
     "Float",
     "LayerBank",
     "LearnedRounding",
     "LearnedStep",
     "Memory",
+    "LawFit",
+    "LearnedStep",
+    "Linearized",
     "PowerOfTwo",
     "Quantized",
     "QuantizedLayer",
@@ -70,6 +82,7 @@ __all__ = [
     "Saved",
     "SmallMemory",
     "Split",
+    "RoundedAnswers",
     "Steps",
     "additive",
     "allocation",
@@ -83,6 +96,13 @@ __all__ = [
     "dequantize",
     "each_alone",
     "endpoint_damage",
+    "corrected",
+    "dequantize",
+    "dither_covariance",
+    "endpoint_shift",
+    "error_of_layers",
+    "fit_law",
+    "gronwall",
     "hadamard",
     "integers",
     "layers_of",
@@ -104,7 +124,9 @@ __all__ = [
     "rotated",
     "rounding",
     "saved_tensors",
+    "rounding_share",
     "scales",
+    "score_error",
     "smoothed",
     "sqnr",
     "straight_through",

@@ -5,6 +5,7 @@
 
 from workbench.symbolic import (
     adams,
+    bits_and_steps,
     comparing,
     exponential,
     faces,
@@ -56,6 +57,7 @@ TOPICS = (
     flow_training,
     pictures_flow,
     rounding,
+    bits_and_steps,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -74,6 +76,7 @@ __all__ = [
     "ALL",
     "Statement",
     "adams",
+    "bits_and_steps",
     "comparing",
     "exponential",
     "faces",
