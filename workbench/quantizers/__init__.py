@@ -3,28 +3,34 @@
 ``choose -> quantize -> dequantize`` are pure functions; ``Affine(...)`` and ``Codebook(...)`` are their compositions.
 """
 
-from workbench.quantizers import blocks, clipping, integers, noise, number_formats, packing, rounding, scales, uniform
+from workbench.quantizers import blocks, clipping, integers, noise, number_formats, optimizers, packing, rounding, scales, uniform
 from workbench.quantizers.activations import Ranges
 from workbench.quantizers.affine import Affine
 from workbench.quantizers.calibration import calibrate
 from workbench.quantizers.codebook import Codebook, mxfp4, nf4, nvfp4
 from workbench.quantizers.doubled import Doubled
+from workbench.quantizers.factored import Factored
 from workbench.quantizers.hadamard import hadamard
 from workbench.quantizers.layers import QuantizedLayer
 from workbench.quantizers.learned_step import LearnedStep
 from workbench.quantizers.model import layers_of, nbytes, quantized
 from workbench.quantizers.noise import sqnr
+from workbench.quantizers.optimizers import SGD, AdamW
 from workbench.quantizers.outliers import branched, rotated, smoothed
 from workbench.quantizers.quantizer import Quantized, Quantizer
+from workbench.quantizers.rank_one import RankOne
 from workbench.quantizers.scales import E4M3, Float, PowerOfTwo
 from workbench.quantizers.straight_through import straight_through
 from workbench.quantizers.uniform import Steps, choose, dequantize, quantize
 
 __all__ = [
     "E4M3",
+    "SGD",
+    "AdamW",
     "Affine",
     "Codebook",
     "Doubled",
+    "Factored",
     "Float",
     "LearnedStep",
     "PowerOfTwo",
@@ -32,6 +38,7 @@ __all__ = [
     "QuantizedLayer",
     "Quantizer",
     "Ranges",
+    "RankOne",
     "Steps",
     "blocks",
     "branched",
@@ -48,6 +55,7 @@ __all__ = [
     "noise",
     "number_formats",
     "nvfp4",
+    "optimizers",
     "packing",
     "quantize",
     "quantized",
