@@ -11,11 +11,12 @@ from workbench.quantizers.quantizer import Quantized, checked
 
 @dataclass(frozen=True)
 class Factored:
-    """x_ij ~ r_i c_j / mean(r) with r the means of the rows and c those of the columns (``shazeer2018adafactor``), for numbers that are not negative.
+    """x_ij ~ r_i c_j / mean(r) with r the means of the rows and c those of the columns (``shazeer2018adafactor``).
 
-    Exact where entries are products a_i b_j; elsewhere rows and columns keep their means: that of row i over j is r_i mean(c) / mean(r) = r_i.  So a moving average of matrices
-    may be kept as the moving averages of r and c, without another error than this one.  A tensor with more axes is taken as a matrix, first axis by the rest; one with
-    fewer is kept as it is.
+    For numbers that are not negative.  Exact where entries are products a_i b_j; elsewhere rows and columns keep their means: that of row i over j is r_i
+    mean(c) / mean(r) = r_i.  So a moving average of matrices may be kept as the moving averages of r and c, without
+    another error than this one.  A tensor with more axes is taken as a matrix, first axis by the rest; one with fewer is
+    kept as it is.
 
     It stands where a quantizer stands in :class:`AdamW`, which then divides by the *stored* second moment, as its paper does.
     """

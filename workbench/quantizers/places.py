@@ -1,12 +1,13 @@
 """Between which entries of a table a number lies, in two reads of memory and one comparison.
 
-A float32 begins with its sign, its exponent and the first bits of its fraction.  These bits name a *drawer*, a short interval of numbers.
-For every drawer it is written down how many thresholds lie at or below it, and the one threshold inside it, where there is one.  So
+A float32 begins with its sign, its exponent and the first bits of its fraction.  These bits name a *drawer*, a short
+interval of numbers. For every drawer it is written down how many thresholds lie at or below it, and the one threshold
+inside it, where there is one.  So
 
     count(u) = below[drawer(u)] + [u >= inside[drawer(u)]]
 
-is exact, for as long as no drawer holds two thresholds; drawers are made as large as that allows.  Searching by halves needs a read that
-depends on the one before it for every bit of the answer, and is ten times slower.
+is exact, for as long as no drawer holds two thresholds; drawers are made as large as that allows.  Searching by halves
+needs a read that depends on the one before it for every bit of the answer, and is ten times slower.
 """
 
 from functools import lru_cache
@@ -19,7 +20,7 @@ _SMALLEST = 15  # bits that a drawer leaves out; with fewer the tables outgrow t
 
 
 def count(u: Float[Tensor, "*shape"], thresholds: tuple[float, ...]) -> Integer[Tensor, "*shape"]:
-    """How many ``thresholds``, in increasing order and in the precision of ``u``, lie at or below each number; NaN has no answer."""
+    """How many ``thresholds`` (increasing, in the precision of ``u``) lie at or below each number; for NaN any answer."""
     found = _drawers(thresholds) if u.dtype == torch.float32 else None
     if found is None:
         return torch.searchsorted(torch.tensor(thresholds, dtype=u.dtype, device=u.device), u.contiguous(), right=True)

@@ -15,11 +15,12 @@ from workbench.quantizers.uniform import over
 
 @dataclass(frozen=True)
 class RankOne(Codebook):
-    """x_ij ~ N_ij c_q with N_ij = min(max_k |x_ik|, max_k |x_kj|) / max|c|: the smaller of the largest in the row and in the column.
+    """x_ij ~ N_ij c_q with N_ij = min(max_k |x_ik|, max_k |x_kj|) / max|c|, the largest in the row or in the column.
 
-    With more axes, the smallest of the maxima over all entries that share one coordinate (that of SM3, ``anil2019sm3``).  So |x_ij| never
-    exceeds N_ij max|c|, and N_ij never exceeds the scale of the whole tensor.  A tensor whose entries are products a_i b_j of two vectors
-    is normalized to 1 everywhere, whatever a and b are.  Stored are R + C scales for R C entries.  ``li2023fourbit``.
+    With more axes, the smallest of the maxima over all entries that share one coordinate (that of SM3, ``anil2019sm3``).
+    So |x_ij| never exceeds N_ij max|c|, and N_ij never exceeds the scale of the whole tensor.  A tensor whose entries are
+    products a_i b_j of two vectors is normalized to 1 everywhere, whatever a and b are.  Stored are R + C scales for R C
+    entries.  ``li2023fourbit``.
 
         >>> RankOne(values=number_formats.linear_without_zero()).nbytes((128, 128))  # 8192 of codes, 2 x 128 x 4 of scales
         9216

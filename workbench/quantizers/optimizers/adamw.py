@@ -17,19 +17,22 @@ class AdamW(FewBits):
         m <- b1 m + (1 - b1) g,     v <- b2 v + (1 - b2) g^2
         w <- w - lr / (1 - b1^t)  m / (sqrt(v / (1 - b2^t)) + eps)
 
-    and then m and v are stored: by default 0.53 + 0.5 + 4 (R + C) / (R C) bytes for each entry of an R x C matrix, in place of 8.
+    and then m and v are stored: by default 0.53 + 0.5 + 4 (R + C) / (R C) bytes for each entry of an R x C matrix, in
+    place of 8.
 
-    ``first`` should have 0 among its levels, so that a weight without gradient stays where it is.  ``second`` must not: a v that is rounded to 0 is
-    divided by, and the weight flies off.  Its rounding may only slow a weight down.
+    ``first`` should have 0 among its levels, so that a weight without gradient stays where it is.  ``second`` must not: a
+    v that is rounded to 0 is divided by, and the weight flies off.  With evenly spaced levels above 0 rounding makes a
+    step at most sqrt(3/2) times too long, and otherwise too short.
 
         >>> net = torch.nn.Linear(128, 128)
         >>> small = AdamW(net.parameters(), lr=1e-3)
 
     Args:
-        params, lr, betas, eps, weight_decay, maximize: as for ``torch.optim.AdamW``, groups with settings of their own included.
+        params, lr, betas, eps, weight_decay, maximize: as for ``torch.optim.AdamW``, groups with settings of their own
+            included.
         amsgrad: refused; a third state would undo what the others save.
-        first, second: how m and v are stored: any quantizer, :class:`Factored` (v only), or None for 32 bits.  A block with one side, (128,), runs along
-            the flattened parameter.  Both may differ from group to group.
+        first, second: how m and v are stored: any quantizer, :class:`Factored` (v only), or None for 32 bits.  A block
+        with one side, (128,), runs along the flattened parameter.  Both may differ from group to group.
         smallest: parameters with fewer entries are kept in 32 bits.
         generator: for quantizers that round by chance.  One number is drawn from it, the seed of all that follows.
 
@@ -67,7 +70,9 @@ class AdamW(FewBits):
         if not group["eps"] > 0:
             raise ValueError(f"eps={group['eps']!r}; it needs to be positive, for a weight that had no gradient yet has v = 0")
         if group["amsgrad"]:
-            raise ValueError("amsgrad=True keeps a third state, the largest v so far; it is not offered here: take torch.optim.AdamW")
+            raise ValueError(
+                "amsgrad=True keeps a third state, the largest v so far; it is not offered here: take torch.optim.AdamW"
+            )
         if getattr(group["first"], "used_as_stored", False):
             raise ValueError("first=Factored() describes numbers that are not negative; a mean of gradients has both signs")
 

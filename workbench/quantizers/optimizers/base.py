@@ -21,11 +21,12 @@ class NonFiniteGradient(ArithmeticError):
 class FewBits(torch.optim.Optimizer):
     """Base of :class:`AdamW` and :class:`SGD`: a ``torch.optim.Optimizer`` whose moments are stored by quantizers.
 
-    A step restores the moments of one parameter after the other, takes the step of ``torch.optim`` with them in float32 (float64 for such parameters), and
-    stores them again.  The weights move by the fresh moments; rounding enters through what the next step reads.
+    A step restores the moments of one parameter after the other, takes the step of ``torch.optim`` with them in float32
+    (float64 for such parameters), and stores them again.  The weights move by the fresh moments; rounding enters through
+    what the next step reads.
 
-    A kind names its ``moments`` (name in the state -> setting of the group that says how it is stored), the ``largest`` gradient it can take, and
-    has ``update(parameter, gradient, state, group)``.
+    A kind names its ``moments`` (name in the state -> setting of the group that says how it is stored), the ``largest``
+    gradient it can take, and has ``update(parameter, gradient, state, group)``.
     """
 
     moments: ClassVar[dict[str, str]] = {}
@@ -71,8 +72,9 @@ class FewBits(torch.optim.Optimizer):
 
         Raises:
             TypeError: for sparse gradients.
-            NonFiniteGradient: for NaN, infinity, or numbers whose square is beyond float32.  One such entry would spoil the scale of its block and with
-                it the moments of its neighbors.  All gradients are looked at before anything is changed, so the step may be left out, or repeated.
+            NonFiniteGradient: for NaN, infinity, or numbers whose square is beyond float32.  One such entry would spoil
+                the scale of its block and with it the moments of its neighbors.  All gradients are looked at before
+                anything is changed, so the step may be left out, or repeated.
         """
         loss = None
         if closure is not None:
@@ -115,12 +117,12 @@ class FewBits(torch.optim.Optimizer):
         if gradient.numel() and not float(gradient.abs().amax()) <= self.largest:
             bad = int((~(gradient.abs() <= self.largest)).sum())
             raise NonFiniteGradient(
-                f"the gradient of parameter {place} {tuple(parameter.shape)} has {bad} of {gradient.numel()} entries that are NaN, infinite or "
-                f"beyond {self.largest:.1g}; nothing was changed: leave this step out, or find out why, or lower the learning rate"
+                f"the gradient of parameter {place} {tuple(parameter.shape)} has {bad} of {gradient.numel()} entries that are NaN, infinite "
+                f"or beyond {self.largest:.1g}; nothing was changed: leave this step out, or find out why, or lower the learning rate"
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """As that of every optimizer: plain data and tensors.  Moments in few bits are {"format", "dtype", "parts"}, their codes uint8.
+        """As that of every optimizer: plain data and tensors.  A moment in few bits is {"format", "dtype", "parts"}, its codes uint8.
 
         Where rounding is by chance, the state of its generator belongs to it, so that a resumed run is the uninterrupted one.
         """
@@ -136,7 +138,7 @@ class FewBits(torch.optim.Optimizer):
         return out
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave; a state of the ``torch.optim`` namesake is taken as well, and stored as the groups say.
+        """Go on from what :meth:`state_dict` gave.  A state of the ``torch.optim`` namesake is taken as well, and stored as the groups say.
 
         Raises:
             ValueError: for codes that were cast, moments of other shapes, or other groups.
@@ -150,7 +152,11 @@ class FewBits(torch.optim.Optimizer):
         ids = chain.from_iterable(group["params"] for group in groups)
         owner = dict(zip(ids, ((p, g) for g in self.param_groups for p in g["params"]), strict=False))
         formats = dict(zip((id(g) for g in self.param_groups), groups, strict=False))
-        states = {key: self._loaded(state, owner[key][0], formats[id(owner[key][1])]) for key, state in state_dict["state"].items() if key in owner}
+        states = {
+            key: self._loaded(state, owner[key][0], formats[id(owner[key][1])])
+            for key, state in state_dict["state"].items()
+            if key in owner
+        }
         parameters = {key: parameter for key, (parameter, _) in owner.items()}
         super().load_state_dict({"state": {}, "param_groups": groups})
         self.state.update({parameters[key]: state for key, state in states.items()})
@@ -169,7 +175,9 @@ class FewBits(torch.optim.Optimizer):
             elif isinstance(value, dict):
                 out[name] = Packed.from_dict(value, parameter)
             elif value.shape != parameter.shape:
-                raise ValueError(f"{name} is {tuple(value.shape)} and its parameter {tuple(parameter.shape)}; load the state of this network")
+                raise ValueError(
+                    f"{name} is {tuple(value.shape)} and its parameter {tuple(parameter.shape)}; load the state of this network"
+                )
             else:
                 moment = value.to(parameter.device, wide, copy=True)
                 out[name] = keep(moment, group[self.moments[name]], group["smallest"], self._draws)

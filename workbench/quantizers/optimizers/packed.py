@@ -15,8 +15,8 @@ from workbench.quantizers.quantizer import Quantized
 class Packed:
     """A moment in few bits.
 
-    It is no tensor on purpose: what loads an optimizer's state casts every floating tensor and every code to the type of the parameter, and codes that
-    were cast are lost.
+    It is no tensor on purpose: what loads an optimizer's state casts every floating tensor and every code to the type of
+    the parameter, and codes that were cast are lost.
 
     Attributes:
         kept: what is stored.
@@ -55,15 +55,20 @@ class Packed:
         """What :meth:`as_dict` gave, for the parameter ``like``.
 
         Raises:
-            ValueError: for parts of other names, shapes or types than such a moment has; above all codes that were cast on the way.
+            ValueError: for parts of other names, shapes or types than such a moment has; above all codes that were cast on
+            the way.
         """
         form = from_description(stored["format"])
-        blank = cls.of(torch.zeros(like.shape, dtype=getattr(torch, stored["dtype"].removeprefix("torch."))), form, torch.Generator())
-        wanted, found = ({name: (tuple(p.shape), p.dtype) for name, p in parts.items()} for parts in (blank.kept.parts, stored["parts"]))
+        blank = cls.of(
+            torch.zeros(like.shape, dtype=getattr(torch, stored["dtype"].removeprefix("torch."))), form, torch.Generator()
+        )
+        wanted, found = (
+            {name: (tuple(p.shape), p.dtype) for name, p in parts.items()} for parts in (blank.kept.parts, stored["parts"])
+        )
         if wanted != found:
             raise ValueError(
-                f"a moment of a parameter {tuple(like.shape)} in {type(form).__name__} is stored as {wanted}, got {found}; load the state as "
-                "it was saved, without a cast, into the network it belongs to"
+                f"a moment of a parameter {tuple(like.shape)} in {type(form).__name__} is stored as {wanted}, got {found}; load the "
+                "state as it was saved, without a cast, into the network it belongs to"
             )
         old = blank.kept
         return cls(Quantized(form, old.shape, old.dtype, dict(stored["parts"])), like.shape).to(like.device)
