@@ -10,10 +10,10 @@ from workbench.quantizers import (
     integers,
     noise,
     number_formats,
+    optimizers,
     packing,
     rounding,
     saved_tensors,
-    scales,
     scales,
     training,
     uniform,
@@ -38,25 +38,30 @@ from workbench.quantizers.codebook import Codebook, mxfp4, nf4, nvfp4
 from workbench.quantizers.correction import Corrected, corrected
 from workbench.quantizers.dithering import RoundedAnswers, dither_covariance
 from workbench.quantizers.doubled import Doubled
+from workbench.quantizers.factored import Factored
 from workbench.quantizers.hadamard import hadamard
 from workbench.quantizers.layers import QuantizedLayer
 from workbench.quantizers.learned_rounding import LearnedRounding, learn_rounding, learned_roundings
 from workbench.quantizers.learned_step import LearnedStep
-from workbench.quantizers.low_rank import low_rank, refined_low_rank
 from workbench.quantizers.linearized import Linearized, endpoint_shift, gronwall
+from workbench.quantizers.low_rank import low_rank, refined_low_rank
 from workbench.quantizers.model import layers_of, nbytes, quantized
 from workbench.quantizers.noise import sqnr
+from workbench.quantizers.optimizers import SGD, AdamW
 from workbench.quantizers.outliers import branched, rotated, smoothed
 from workbench.quantizers.quantizer import Quantized, Quantizer
+from workbench.quantizers.rank_one import RankOne
 from workbench.quantizers.saved_tensors import Memory, Saved, SmallMemory, compressed
 from workbench.quantizers.scales import E4M3, Float, PowerOfTwo
-from workbench.quantizers.split import Split
 from workbench.quantizers.score_error import ErrorByTime, error_of_layers, score_error
+from workbench.quantizers.split import Split
 from workbench.quantizers.straight_through import straight_through
 from workbench.quantizers.uniform import Steps, choose, dequantize, quantize
 
 __all__ = [
     "E4M3",
+    "SGD",
+    "AdamW",
     "Affine",
     "BitBudget",
     "BlockBudget",
@@ -66,23 +71,24 @@ __all__ = [
     "Doubled",
     "ErrorByTime",
     "ErrorLaw",
+    "Factored",
     "Float",
+    "LawFit",
     "LayerBank",
     "LearnedRounding",
     "LearnedStep",
-    "Memory",
-    "LawFit",
-    "LearnedStep",
     "Linearized",
+    "Memory",
     "PowerOfTwo",
     "Quantized",
     "QuantizedLayer",
     "Quantizer",
     "Ranges",
+    "RankOne",
+    "RoundedAnswers",
     "Saved",
     "SmallMemory",
     "Split",
-    "RoundedAnswers",
     "Steps",
     "additive",
     "allocation",
@@ -93,12 +99,11 @@ __all__ = [
     "choose",
     "clipping",
     "compressed",
-    "dequantize",
-    "each_alone",
-    "endpoint_damage",
     "corrected",
     "dequantize",
     "dither_covariance",
+    "each_alone",
+    "endpoint_damage",
     "endpoint_shift",
     "error_of_layers",
     "fit_law",
@@ -116,15 +121,16 @@ __all__ = [
     "noise",
     "number_formats",
     "nvfp4",
+    "optimizers",
     "packing",
     "quantize",
     "quantized",
-    "residual_blocks",
     "refined_low_rank",
+    "residual_blocks",
     "rotated",
     "rounding",
-    "saved_tensors",
     "rounding_share",
+    "saved_tensors",
     "scales",
     "score_error",
     "smoothed",
