@@ -51,8 +51,8 @@ def learned_rotation(
         r = rotation.clone().requires_grad_()
         rough = straight_through(turned(x, r), activations) @ straight_through(turned(weight, r), weights).T
         loss = (rough - exact).square().mean()
-        if float(loss) < least:
-            best, least = rotation, float(loss)
+        if (error := float(loss.detach())) < least:
+            best, least = rotation, error
         (gradient,) = torch.autograd.grad(loss, r)
         size_of_turn = (rotation @ gradient.T - gradient @ rotation.T).norm()
         if k == steps or not size_of_turn > 0:

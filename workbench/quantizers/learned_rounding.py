@@ -11,7 +11,7 @@ from workbench.quantizers import packing, uniform
 from workbench.quantizers.affine import Affine
 from workbench.quantizers.layers import channel_axis
 from workbench.quantizers.model import copied, layers_of, net_of
-from workbench.quantizers.quantizer import Quantized
+from workbench.quantizers.quantizer import Quantized, Quantizer
 
 
 class LearnedRounding(nn.Module):
@@ -30,7 +30,7 @@ class LearnedRounding(nn.Module):
 
     paper = "nagel2020adaround"
 
-    def __init__(self, x: Tensor, quantizer: Affine) -> None:
+    def __init__(self, x: Tensor, quantizer: Quantizer) -> None:
         super().__init__()
         if not isinstance(quantizer, Affine):
             raise TypeError(f"learned rounding goes up or down between even steps; give an Affine, got {type(quantizer).__name__}")
@@ -70,8 +70,8 @@ def learn_rounding(
     gram: Float[Tensor, "inputs inputs"],
     quantizer: Affine,
     steps: int = 300,
-    rate: float = 0.02,
-    pull: float = 0.2,
+    rate: float = 0.1,
+    pull: float = 4.0,
 ) -> Quantized:
     """Round a matrix so that  tr((W - W') G (W - W')^T) / tr(W G W^T)  is small, the relative squared error of what the layer computes.
 
@@ -79,10 +79,12 @@ def learn_rounding(
     of the steps, its beta falling from 20 to 2.  Where the result loses more than rounding to nearest, the latter is returned.
 
     Raises:
-        ValueError: for fewer than no steps, or a gram matrix that does not fit or is not finite.
+        ValueError: for fewer than no steps, or a gram matrix that is not finite.
     """
-    if steps < 0 or gram.shape != (weight.shape[1],) * 2 or not bool(gram.isfinite().all()):
-        raise ValueError(f"steps={steps}, gram {tuple(gram.shape)}; give at least 0, and a finite ({weight.shape[1]},) * 2 matrix")
+    if steps < 0 or not bool(gram.isfinite().all()):
+        raise ValueError(
+            f"steps={steps}; give at least 0, and a gram matrix without NaN or infinity: look at the inputs it is made of"
+        )
     soft = LearnedRounding(weight, quantizer)
     size = (weight @ gram * weight).sum().clamp(min=1e-30)
 

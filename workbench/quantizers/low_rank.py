@@ -17,9 +17,16 @@ def low_rank(matrix: Float[Tensor, "rows columns"], rank: int) -> tuple[Float[Te
     """
     if not 1 <= rank <= min(matrix.shape):
         raise ValueError(f"rank={rank}; a matrix {tuple(matrix.shape)} has branches of rank 1 to {min(matrix.shape)}")
-    u, s, v = torch.linalg.svd(checked(matrix).double(), full_matrices=False)
-    root = s[:rank].sqrt()
-    return (u[:, :rank] * root).to(matrix), (v[:rank] * root[:, None]).to(matrix)
+    tall = len(matrix) > matrix.shape[1]
+    wide = checked(matrix).double().T if tall else checked(matrix).double()
+    u = torch.linalg.eigh(wide @ wide.T)[1].flip(1)[
+        :, :rank
+    ]  # leading singular vectors of the shorter side: quicker than all of them
+    v = u.T @ wide
+    root = v.norm(dim=1, keepdim=True).sqrt()
+    up, down = u * root.T, v / root.clamp(min=torch.finfo(torch.float64).tiny)
+    up, down = (down.T, up.T) if tall else (up, down)
+    return up.to(matrix), down.to(matrix)
 
 
 def refined_low_rank(

@@ -20,6 +20,7 @@ from workbench.symbolic import (
     numerics,
     one_step,
     order,
+    outliers,
     pictures_flow,
     preconditioning,
     predictor_corrector,
@@ -58,6 +59,7 @@ TOPICS = (
     pictures_flow,
     rounding,
     bits_and_steps,
+    outliers,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -91,6 +93,7 @@ __all__ = [
     "numerics",
     "one_step",
     "order",
+    "outliers",
     "pictures_flow",
     "preconditioning",
     "predictor_corrector",
