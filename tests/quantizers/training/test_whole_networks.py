@@ -119,19 +119,16 @@ def test_resumed_bit_for_bit(kind, which, tmp_path):
 
 @pytest.mark.parametrize("kind", FORMS)
 def test_they_learn(kind):
-    """The exact velocity of the ring is the judge: its mean square is 1, and most of it is found."""
-    model = FORMS[kind](wb.NetworkDenoiser(MLP(2, width=32, depth=3, generator=made()), RF, "velocity"), inputs(nets()[0], 64))
-    x0, z = wb.data.toys.ring(256, generator=made(1)), torch.randn(256, 2, generator=made(2))
-    x, t = 0.3 * x0 + 0.7 * z, 0.7
-    exact = wb.characters.ring(RF).velocity(x.double(), t).float()
-
-    def error(m):
-        with torch.no_grad():
-            return float((m.velocity(x, t) - exact).square().mean() / exact.square().mean())
-
-    settings = {"steps": 30, "batch": 64, "rate": 1e-2, "schedule": wb.nets.rates.Constant(warmup=0)}
-    assert error(model) == 1
-    assert error(wb.nets.fit(model, x0, generator=made(7), **settings)) < 0.5
+    x, times = inputs(nets()[0], 64)
+    net = FORMS[kind](MLP(2, width=32, depth=3, generator=made()), (x, times))
+    optimizer, losses = torch.optim.Adam(net.parameters(), lr=1e-2), []
+    for _ in range(40):
+        optimizer.zero_grad()
+        loss = (net(x, times) - torch.stack([x[:, 0] * x[:, 1], x[:, 0].cos()], 1)).square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert sum(losses[-5:]) < 0.3 * sum(losses[:5])
 
 
 def test_what_is_replaced():
