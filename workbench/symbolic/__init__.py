@@ -14,6 +14,7 @@ from workbench.symbolic import (
     flow_training,
     gaussian,
     guidance,
+    integers,
     matching,
     memory,
     multistep,
@@ -60,6 +61,7 @@ TOPICS = (
     rounding,
     bits_and_steps,
     outliers,
+    integers,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -87,6 +89,7 @@ __all__ = [
     "flow_training",
     "gaussian",
     "guidance",
+    "integers",
     "matching",
     "memory",
     "multistep",

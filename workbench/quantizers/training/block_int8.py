@@ -1,6 +1,7 @@
 """Matrices in 8 bits with a step for each square tile: the form in which numbers flow and are kept in ``xi2024jetfire``."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -79,35 +80,45 @@ def quantize(
         raise ValueError(f"got shape {tuple(x.shape)} and side={side}; give a matrix, and a side of at least 1 or None")
     if steps not in (torch.float16, torch.bfloat16):
         raise TypeError(f"steps is {steps}; they are stored in 16 bits, torch.float16 or torch.bfloat16")
-    stored = _up(tile_maxima(x, side) / TOP, steps)
-    if not bool(stored.isfinite().all()):
-        raise ValueError(f"numbers up to {float(x.abs().max()):.3g} need steps beyond {steps}; take bfloat16, or divide them first")
-    step = spread(stored.to(x.dtype), x.shape, side)
-    u = torch.where(step > 0, x / step, torch.zeros((), dtype=x.dtype)).clamp_(-TOP, TOP)
-    return BlockInt8(round_to_whole(u, rounding, generator).to(torch.int8), stored, side)
-
-
-def tile_maxima(x: Float[Tensor, "rows columns"], side: int | None) -> Float[Tensor, "tiles_down tiles_across"]:
-    """max|x| of every tile."""
     if x.numel() == 0:
-        return x.new_zeros([-(-n // (side or max(n, 1))) for n in x.shape])
-    down, across = (side or max(n, 1) for n in x.shape)
-    x = torch.nn.functional.pad(x.abs(), (0, -x.shape[1] % across, 0, -x.shape[0] % down))
-    return x.view(len(x) // down, down, -1, across).amax(dim=(1, 3))
+        return BlockInt8(x.to(torch.int8), x.new_zeros(grid(x.shape, side)).to(steps), side)
+    tiles = _tiles(x, side)
+    stored = _up(tiles.abs().amax(dim=(1, 3)) / TOP, steps)
+    step = stored.to(x.dtype)
+    if not bool(step.amax().isfinite()):
+        raise ValueError(f"numbers up to {float(x.abs().max()):.3g} need steps beyond {steps}; take bfloat16, or divide them first")
+    step = torch.where(step > 0, step, 1)  # a tile of zeros has the step 0, and codes 0
+    u = (tiles / step[:, None, :, None]).clamp_(-TOP, TOP)
+    codes = round_to_whole(u, rounding, generator).to(torch.int8).view(len(tiles) * tiles.shape[1], -1)
+    return BlockInt8(codes[: len(x), : x.shape[1]], stored, side)
 
 
-def spread(steps: Tensor, shape: tuple[int, ...] | torch.Size, side: int | None) -> Tensor:
+def grid(shape: Sequence[int], side: int | None) -> tuple[int, int]:
+    """How many tiles there are, down and across."""
+    down, across = (-(-n // (side or max(n, 1))) for n in shape)
+    return down, across
+
+
+def _tiles(x: Tensor, side: int | None) -> Tensor:
+    """(down, side, across, side), edges filled with 0; no copy where the sides fit."""
+    down, across = (side or n for n in x.shape)
+    missing = (-x.shape[1] % across, -x.shape[0] % down)
+    x = torch.nn.functional.pad(x, (0, missing[0], 0, missing[1])) if any(missing) else x.contiguous()
+    return x.view(len(x) // down, down, -1, across)
+
+
+def spread(steps: Tensor, shape: Sequence[int], side: int | None) -> Tensor:
     """One number for each tile to one for each entry."""
     if side is None:
         return steps.expand(shape)
-    wide = steps.repeat_interleave(side, 1)[:, : shape[1]]
-    return wide.repeat_interleave(side, 0)[: shape[0]]
+    down, across = steps.shape
+    wide = steps[:, None, :, None].expand(-1, side, -1, side).reshape(down * side, across * side)
+    return wide[: shape[0], : shape[1]]
 
 
 def nbytes(rows: int, columns: int, side: int | None = SIDE) -> int:
     """Bytes of a matrix without making it: a byte for each entry, and 2 for each tile."""
-    tiles = math.prod(-(-n // (side or max(n, 1))) for n in (rows, columns))
-    return rows * columns + 2 * tiles
+    return rows * columns + 2 * math.prod(grid((rows, columns), side))
 
 
 def _up(step: Tensor, dtype: torch.dtype) -> Tensor:
