@@ -27,7 +27,7 @@ def describe(thing: Any) -> Any:
     return list(thing) if isinstance(thing, tuple) else thing
 
 
-def from_description(text: dict[str, Any]) -> Quantizer:
+def from_description(text: dict[str, Any]) -> Quantizer | Factored:
     """The quantizer that :func:`describe` described.
 
     Raises:

@@ -17,10 +17,10 @@ from workbench.quantizers.uniform import over
 class RankOne(Codebook):
     """x_ij ~ N_ij c_q with N_ij = min(max_k |x_ik|, max_k |x_kj|) / max|c|, the largest in the row or in the column.
 
-    With more axes, the smallest of the maxima over all entries that share one coordinate (that of SM3, ``anil2019sm3``).
-    So |x_ij| never exceeds N_ij max|c|, and N_ij never exceeds the scale of the whole tensor.  A tensor whose entries are
-    products a_i b_j of two vectors is normalized to 1 everywhere, whatever a and b are.  Stored are R + C scales for R C
-    entries.  ``li2023fourbit``.
+    With more axes it is the smallest of the maxima over all entries that share one coordinate (that of SM3, ``anil2019sm3``).
+    So |x_ij| never exceeds N_ij max|c|, and N_ij never exceeds the scale of the whole tensor.  Entries min(a_i, b_j) with
+    max a = max b are normalized to 1; products a_i b_j are not, but to max(a_i / max a, b_j / max b).  Stored are R + C
+    scales for R C entries.  ``li2023fourbit``.
 
         >>> RankOne(values=number_formats.linear_without_zero()).nbytes((128, 128))  # 8192 of codes, 2 x 128 x 4 of scales
         9216
@@ -49,7 +49,7 @@ class RankOne(Codebook):
     @property
     def for_vectors(self) -> Codebook:
         """What quantizes tensors with fewer than two axes."""
-        return Codebook(self.bits, (self.vectors,), self.rounding, self.scales, self.values)
+        return Codebook(bits=self.bits, block=(self.vectors,), rounding=self.rounding, scales=self.scales, values=self.values)
 
     def encode(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Parts]:
         """Places in the table, and the maxima along every axis in units of the largest level."""

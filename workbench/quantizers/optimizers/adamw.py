@@ -21,7 +21,8 @@ class AdamW(FewBits):
     place of 8.
 
     ``first`` should have 0 among its levels, so that a weight without gradient stays where it is.  ``second`` must not: a
-    v that is rounded to 0 is divided by, and the weight flies off.  With evenly spaced levels above 0 rounding makes a
+    v that is rounded to 0 is divided by, and the weight flies off (its steps may not become 0 either, which those of
+    ``Doubled`` and ``E4M3`` can).  With evenly spaced levels above 0 rounding makes a
     step at most sqrt(3/2) times too long, and otherwise too short.
 
         >>> net = torch.nn.Linear(128, 128)
