@@ -28,6 +28,7 @@ from workbench.symbolic import (
     rectifying,
     rounding,
     schedules,
+    sharing_bits,
     steps,
     stochastic,
     training,
@@ -62,6 +63,7 @@ TOPICS = (
     bits_and_steps,
     outliers,
     integers,
+    sharing_bits,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -103,6 +105,7 @@ __all__ = [
     "rectifying",
     "rounding",
     "schedules",
+    "sharing_bits",
     "statement",
     "steps",
     "stochastic",
