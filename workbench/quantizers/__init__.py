@@ -3,7 +3,18 @@
 ``choose -> quantize -> dequantize`` are pure functions; ``Affine(...)`` and ``Codebook(...)`` are their compositions.
 """
 
-from workbench.quantizers import blocks, clipping, integers, noise, number_formats, packing, rounding, scales, uniform
+from workbench.quantizers import (
+    blocks,
+    clipping,
+    integer_flows,
+    integers,
+    noise,
+    number_formats,
+    packing,
+    rounding,
+    scales,
+    uniform,
+)
 from workbench.quantizers.activations import Ranges
 from workbench.quantizers.affine import Affine
 from workbench.quantizers.calibration import calibrate
@@ -40,6 +51,7 @@ __all__ = [
     "clipping",
     "dequantize",
     "hadamard",
+    "integer_flows",
     "integers",
     "layers_of",
     "mxfp4",

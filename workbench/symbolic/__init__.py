@@ -13,6 +13,7 @@ from workbench.symbolic import (
     flow_training,
     gaussian,
     guidance,
+    integer_flows,
     matching,
     memory,
     multistep,
@@ -56,6 +57,7 @@ TOPICS = (
     flow_training,
     pictures_flow,
     rounding,
+    integer_flows,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -82,6 +84,7 @@ __all__ = [
     "flow_training",
     "gaussian",
     "guidance",
+    "integer_flows",
     "matching",
     "memory",
     "multistep",

@@ -123,7 +123,11 @@ class Codec:
         x = self.flow.inverse(parts)
         found = x.to(DTYPES[kind])
         if check and (_checksum(found) != checksum or not torch.equal(found.long(), x)):
-            cause = "these bytes were changed" if self.portable else "these bytes were changed, or the floats of this model came out otherwise"
+            cause = (
+                "these bytes were changed"
+                if self.portable
+                else "these bytes were changed, or the floats of this model came out otherwise"
+            )
             raise ValueError(f"the samples differ from those that were written: {cause}")
         return found
 
@@ -132,16 +136,24 @@ class Codec:
         if not isinstance(content, bytes | bytearray | memoryview):
             raise TypeError(f"got {type(content).__name__}; decode takes the bytes that encode returned")
         if bytes(content[:4]) != MAGIC[: len(content)]:
-            raise ValueError(f"these bytes begin with {bytes(content[:4])!r} and not with {MAGIC!r}: they were not written by a Codec")
+            raise ValueError(
+                f"these bytes begin with {bytes(content[:4])!r} and not with {MAGIC!r}: they were not written by a Codec"
+            )
         if len(content) < HEADER.size:
             raise ValueError(f"got {len(content)} bytes; the header alone has {HEADER.size}: they were cut short")
         _, version, kind, model, n, c, h, w, length, checksum = HEADER.unpack_from(content)
         if version != VERSION or kind >= len(DTYPES):
-            raise ValueError(f"version {version}, dtype {kind}: this package reads version {VERSION} and dtypes below {len(DTYPES)}")
+            raise ValueError(
+                f"version {version}, dtype {kind}: this package reads version {VERSION} and dtypes below {len(DTYPES)}"
+            )
         if model != self.model or (c, h, w) != self.flow.shape:
-            raise ValueError(f"written by model {model.hex()}, and this one is {self.model.hex()}: decode with the model that encoded")
+            raise ValueError(
+                f"written by model {model.hex()}, and this one is {self.model.hex()}: decode with the model that encoded"
+            )
         if len(content) != HEADER.size + length:
-            raise ValueError(f"{length} bytes should follow the header, and {len(content) - HEADER.size} do: cut short, or added to")
+            raise ValueError(
+                f"{length} bytes should follow the header, and {len(content) - HEADER.size} do: cut short, or added to"
+            )
         return kind, n, checksum
 
     def _fingerprint(self) -> bytes:

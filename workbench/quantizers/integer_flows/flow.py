@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from workbench.quantizers.integer_flows.coupling import Coupling
@@ -62,7 +62,9 @@ class IntegerFlow(nn.Module):
     ) -> None:
         super().__init__()
         if len(shape) != 3 or not levels or levels[-1].kept:
-            raise ValueError(f"got shape {tuple(shape)} and {len(levels)} levels; give (channels, h, w), and a last level that keeps 0")
+            raise ValueError(
+                f"got shape {tuple(shape)} and {len(levels)} levels; give (channels, h, w), and a last level that keeps 0"
+            )
         make = translator or (lambda reads, writes, rng: Translator(reads, writes, generator=rng))
         self.shape, self.levels, self.center = tuple(shape), tuple(levels), center
         self.couplings, self.priors = nn.ModuleList(), nn.ModuleList()

@@ -30,7 +30,9 @@ def linear_start(flow: IntegerFlow, x: Shaped[Tensor, "n c h w"]) -> IntegerFlow
     out, handles = copy.deepcopy(flow), []
     for coupling in out.couplings:
         if coupling.translator.layers[0].out_channels < 2 * len(coupling.writes):
-            raise ValueError(f"{coupling.translator.layers[0].out_channels} filters cannot hold {len(coupling.writes)} outputs twice")
+            raise ValueError(
+                f"{coupling.translator.layers[0].out_channels} filters cannot hold {len(coupling.writes)} outputs twice"
+            )
         handles.append(coupling.register_forward_pre_hook(_fit))
     parts = out(x.float())
     for handle in handles:
