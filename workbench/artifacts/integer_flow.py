@@ -27,7 +27,7 @@ from workbench.quantizers.integer_flows.yardsticks import halved, yardsticks
 
 NAME = "integer-flow"
 SIDE, COMPONENTS, LEVELS = 16, 3, 3
-STEPS = {"floats": 1400, "gates": 250, "activations": 40, "weights": 160}
+STEPS = {"floats": 1200, "gates": 200, "activations": 30, "weights": 130}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ def trained(
     def network(reads: int, writes: int, rng: torch.Generator) -> flows.Translator:
         return flows.Translator(reads, writes, width, generator=rng)
 
-    levels = flows.lifting(3, LEVELS)
+    levels = flows.lifting(3, min(LEVELS, (side & -side).bit_length() - 1))  # as often as 2 divides the side
     flow = flows.IntegerFlow((3, side, side), levels, network, components=COMPONENTS, generator=generator)
     often = {"generator": generator, "batch": batch, "progress": True}
     begun = time.process_time()
@@ -80,7 +80,7 @@ def build(
     steps: dict[str, int] = STEPS,
     batch: int = 32,
     rate: float = 3e-3,
-    price: float = 0.5,
+    price: float = 0.3,
     width: int = 32,
     seed: int = 0,
     hardware: str = "not stated",
@@ -88,11 +88,11 @@ def build(
     """Train, measure on ``held_out``, write to ``folder``, and return the manifest entry.
 
     Raises:
-        ValueError: for pictures that cannot be halved once here and three times on their way through the flow.
+        ValueError: for pictures that cannot be halved once here and once in the flow.
     """
     side = images.shape[-1] // 2
-    if images.shape[-2] != images.shape[-1] or images.shape[-1] % 2 ** (LEVELS + 1):
-        raise ValueError(f"got pictures of {tuple(images.shape[-2:])}; give squares whose side {2 ** (LEVELS + 1)} divides")
+    if images.shape[-2] != images.shape[-1] or images.shape[-1] % 4:
+        raise ValueError(f"got pictures of {tuple(images.shape[-2:])}; give squares whose side 4 divides")
     small, other = halved(images), halved(held_out)
     stages, notes = trained(small, steps=steps, batch=batch, rate=rate, price=price, width=width, seed=seed)
     codec = flows.Codec(stages["whole"])
@@ -164,7 +164,8 @@ def _empty(shape: list[int], tensors: dict[str, Tensor], name: str) -> flows.Int
     """A flow with networks of the stored widths, and the stored weights in them."""
     state = {key.removeprefix(f"{name}/"): value for key, value in tensors.items() if key.startswith(f"{name}/")}
     blank = torch.Generator()
-    flow = flows.IntegerFlow(shape, flows.lifting(3, LEVELS), components=COMPONENTS, generator=blank)
+    count = sum(key.startswith("priors.") and key.endswith(".means") for key in state)
+    flow = flows.IntegerFlow(shape, flows.lifting(3, count), components=COMPONENTS, generator=blank)
     for place, coupling in enumerate(flow.couplings):
         sizes = []
         while (key := f"couplings.{place}.translator.layers.{len(sizes)}.weight") in state:
@@ -179,7 +180,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = command_line.options(__doc__)
     parser.add_argument("--batch", type=int, default=32, help="pictures a step")
     parser.add_argument("--rate", type=float, default=3e-3, help="the largest learning rate")
-    parser.add_argument("--price", type=float, default=0.5, help="bits per dimension that all filters together cost")
+    parser.add_argument("--price", type=float, default=0.3, help="bits per dimension that all filters together cost")
     parser.add_argument("--width", type=int, default=32, help="filters of a hidden layer")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pace", type=float, default=1.0, help="a factor of all numbers of steps")

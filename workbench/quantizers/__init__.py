@@ -16,6 +16,15 @@ from workbench.quantizers import (
     saved_tensors,
     scales,
     training,
+    blocks,
+    clipping,
+    integer_flows,
+    integers,
+    noise,
+    number_formats,
+    packing,
+    rounding,
+    scales,
     uniform,
 )
 from workbench.quantizers.activations import Ranges
@@ -109,6 +118,7 @@ __all__ = [
     "fit_law",
     "gronwall",
     "hadamard",
+    "integer_flows",
     "integers",
     "layers_of",
     "learn_rounding",

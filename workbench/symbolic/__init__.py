@@ -15,6 +15,7 @@ from workbench.symbolic import (
     gaussian,
     guidance,
     integers,
+    integer_flows,
     matching,
     memory,
     multistep,
@@ -64,6 +65,7 @@ TOPICS = (
     outliers,
     integers,
     sharing_bits,
+    integer_flows,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -92,6 +94,7 @@ __all__ = [
     "gaussian",
     "guidance",
     "integers",
+    "integer_flows",
     "matching",
     "memory",
     "multistep",

@@ -19,7 +19,7 @@ def fit(
     batch: int = 256,
     rate: float = 3e-3,
     price: float = 0.0,
-    prior_factor: float = 5.0,
+    quick_factor: float = 5.0,
     progress: bool = False,
 ) -> list[float]:
     """Train ``flow`` in place on the whole numbers ``x``, and return bits per dimension of each batch.
@@ -35,7 +35,7 @@ def fit(
         batch: samples a step.
         rate: the largest learning rate.
         price: of the gates.
-        prior_factor: how much faster the laws of z learn.
+        quick_factor: how much faster the laws of z, and gates, learn.
         progress: whether to show a bar.
 
     Raises:
@@ -49,9 +49,9 @@ def fit(
         raise ValueError(f"price={price}, but this flow has no gates: call add_gates first")
     flow.check(x)
     size = math.prod(flow.shape)
-    laws = {id(p) for p in flow.priors.parameters()}
-    groups = [{"params": [p for p in flow.parameters() if id(p) not in laws], "factor": 1.0}]
-    groups.append({"params": list(flow.priors.parameters()), "factor": prior_factor})
+    quick = [*flow.priors.parameters(), *(g.p for g in gates)]
+    rest = [p for p in flow.parameters() if all(p is not other for other in quick)]
+    groups = [{"params": rest, "factor": 1.0}, {"params": quick, "factor": quick_factor}]
     optimizer = torch.optim.Adam(groups, lr=rate, betas=(0.9, 0.99))
     history = []
     for step in _counted(steps, progress):

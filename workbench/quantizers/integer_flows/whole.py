@@ -19,15 +19,15 @@ class WholeConvolution(nn.Module):
         bias: int64, (outputs,), in units of the sums.
         factor: int64, (outputs,), m, below 2^31.
         shift: of the fixed-point product, int64.
-        cut: whether to cut the result.
+        cut: the largest result, 255 for 8 bits; the smallest is then 0.  None does not cut.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, factor: Tensor, shift: Tensor, cut: bool) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, factor: Tensor, shift: Tensor, cut: int | None) -> None:
         super().__init__()
         self.cut = cut
         for name, part, dtype in (("weight", weight, torch.int8), ("bias", bias, torch.int64), ("factor", factor, torch.int64)):
-            self.register_buffer(name, part.to(dtype).contiguous())
-        self.register_buffer("shift", shift.to(torch.int64))
+            self.register_buffer(name, part.to(dtype).clone())
+        self.register_buffer("shift", shift.to(torch.int64).clone())
 
     def forward(self, x: Int64[Tensor, "n inputs h w"]) -> Int64[Tensor, "n outputs h w"]:
         """The layer."""
@@ -35,7 +35,7 @@ class WholeConvolution(nn.Module):
         outputs, _, k, _ = self.weight.shape
         total = integers.matmul(_patches(x, k), self.weight.flatten(1).long().T) + self.bias
         out = rescaled(total, self.factor, self.shift)
-        out = out.clamp(0, 255) if self.cut else out
+        out = out if self.cut is None else out.clamp(0, self.cut)
         return out.view(n, h, w, outputs).permute(0, 3, 1, 2).contiguous()
 
 
@@ -62,23 +62,24 @@ class WholeTranslator(nn.Module):
             raise ValueError("activations and weights must have at most 8 bits")
         layers, step_in = [], torch.tensor(1 / UNIT, dtype=torch.float64)
         for place, layer in enumerate(translator.layers):
-            step = translator.weight_steps[place].step.double()
-            codes = (layer.weight.double() / step).round().clamp(LOW, HIGH)
+            learned = translator.weight_steps[place]
+            step = learned.step.double()
+            codes = (layer.weight.double() / step).round().clamp(learned.low, learned.high)
             unit = step.flatten() * step_in  # what 1 of the sum stands for
             last = place == len(translator.layers) - 1
             step_out = torch.tensor(1 / UNIT).double() if last else translator.activation_steps[place].step.double()
             factor, shift = fixed_point(unit / step_out)
             bias = (layer.bias.double() / unit).round().clamp(-(2**30), 2**30)
-            layers.append(WholeConvolution(codes, bias, factor, shift, cut=not last))
+            layers.append(WholeConvolution(codes, bias, factor, shift, None if last else translator.activation_steps[place].high))
             step_in = step_out
         return cls(layers)
 
     @classmethod
     def blank(cls, shapes: list[tuple[int, int, int, int]]) -> "WholeTranslator":
-        """Layers of these weight shapes and nothing in them, to load a state into."""
-        zero = torch.zeros((), dtype=torch.int64)
-        rows = [(torch.zeros(s), torch.zeros(s[0]), torch.zeros(s[0]), zero, k < len(shapes) - 1) for k, s in enumerate(shapes)]
-        return cls([WholeConvolution(*row) for row in rows])
+        """Layers of 8 bits with weights of these shapes and nothing in them, to load a state into."""
+        cuts = [255] * (len(shapes) - 1) + [None]
+        zeros = [(torch.zeros(s), torch.zeros(s[0]), torch.zeros(s[0]), torch.zeros(())) for s in shapes]
+        return cls([WholeConvolution(*parts, cut) for parts, cut in zip(zeros, cuts, strict=True)])
 
     def forward(self, z: Int64[Tensor, "n inputs h w"]) -> Int64[Tensor, "n outputs h w"]:
         """The translation, a whole number."""
