@@ -7,6 +7,7 @@ from workbench.quantizers import (
     allocation,
     blocks,
     clipping,
+    integer_flows,
     integers,
     noise,
     number_formats,
@@ -16,15 +17,6 @@ from workbench.quantizers import (
     saved_tensors,
     scales,
     training,
-    blocks,
-    clipping,
-    integer_flows,
-    integers,
-    noise,
-    number_formats,
-    packing,
-    rounding,
-    scales,
     uniform,
 )
 from workbench.quantizers.activations import Ranges
