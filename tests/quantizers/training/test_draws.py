@@ -18,7 +18,7 @@ def test_every_use_has_its_own_and_a_restart_goes_on(rng):
     first = numbers(draws)
     assert len(set(first)) == 3 and int(draws.used) == 3
     assert numbers(other) == first
-    kept = draws.state_dict()
+    kept = copy.deepcopy(draws.state_dict())
     after = numbers(draws)
     other.load_state_dict(kept)
     assert numbers(other) == after and not set(after) & set(first)
