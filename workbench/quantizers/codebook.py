@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import torch
 from torch import Tensor
 
-from workbench.quantizers import blocks, places
+from workbench.quantizers import blocks, number_formats, places
 from workbench.quantizers.quantizer import Quantizer
 from workbench.quantizers.rounding import uniform as draw
 from workbench.quantizers.scales import Parts
@@ -46,6 +46,11 @@ class Codebook(Quantizer):
         object.__setattr__(self, "bits", self.bits or needed)
         super().__post_init__()
 
+    @property
+    def paper(self) -> str:
+        """Where the levels come from, if they are a table of :mod:`workbench.quantizers.number_formats`; else what tables go back to."""
+        return _origins().get(self.values, "gray1998quantization")
+
     @cached_property
     def largest(self) -> float:
         """max|c|."""
@@ -77,7 +82,7 @@ class Codebook(Quantizer):
         return codes.to(torch.uint8 if self.bits <= 8 else torch.int32)
 
     def nearest(self, u: Tensor) -> Tensor:
-        """The place of the level nearest to each number."""
+        """The place of the level nearest to each number: a number halfway between two belongs to the one an even number of places from 0."""
         return places.count(u, self._middles(u.dtype))
 
     def stochastic(self, u: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -109,28 +114,35 @@ class Codebook(Quantizer):
         return torch.tensor(self.values, dtype=like.dtype, device=like.device)
 
 
+@cache
+def _origins() -> dict[tuple[float, ...], str]:
+    """Levels -> the paper that has them."""
+    tables = {number_formats.normal_float(): "dettmers2023qlora", number_formats.minifloat(): "rouhani2023mx"}
+    fourbit = (number_formats.dynamic(), number_formats.dynamic(signed=False))
+    return tables | dict.fromkeys(
+        (*fourbit, number_formats.dynamic_without_zero(), number_formats.linear_without_zero()), "li2023fourbit"
+    )
+
+
 def nf4(double: bool = False) -> Codebook:
     """NF4 in blocks of 64 of a row; with ``double`` the steps in 8 bits, 256 to a step of their own (``dettmers2023qlora``)."""
     from workbench.quantizers.affine import Affine
     from workbench.quantizers.doubled import Doubled
-    from workbench.quantizers.number_formats import normal_float
     from workbench.quantizers.scales import Float
 
     scales = Doubled(Affine(bits=8, block=(256,))) if double else Float()
-    return Codebook(values=normal_float(), block=(64,), scales=scales)
+    return Codebook(values=number_formats.normal_float(), block=(64,), scales=scales)
 
 
 def mxfp4() -> Codebook:
     """MX: E2M1 in blocks of 32, one power of two for each, 4.25 bits (``rouhani2023mx``)."""
-    from workbench.quantizers.number_formats import minifloat
     from workbench.quantizers.scales import PowerOfTwo
 
-    return Codebook(values=minifloat(), block=(32,), scales=PowerOfTwo("floor"))
+    return Codebook(values=number_formats.minifloat(), block=(32,), scales=PowerOfTwo("floor"))
 
 
 def nvfp4() -> Codebook:
     """NVFP4: E2M1 in blocks of 16, steps in E4M3 under one float32, 4.5 bits."""
-    from workbench.quantizers.number_formats import minifloat
     from workbench.quantizers.scales import E4M3
 
-    return Codebook(values=minifloat(), block=(16,), scales=E4M3())
+    return Codebook(values=number_formats.minifloat(), block=(16,), scales=E4M3())

@@ -12,8 +12,9 @@ from workbench.quantizers.factored import Factored
 from workbench.quantizers.quantizer import Quantizer
 from workbench.quantizers.rank_one import RankOne
 from workbench.quantizers.scales import E4M3, Float, PowerOfTwo
+from workbench.quantizers.split import Split
 
-KINDS = {kind.__name__: kind for kind in (Affine, Codebook, RankOne, Factored, Float, PowerOfTwo, E4M3, Doubled)}
+KINDS = {kind.__name__: kind for kind in (Affine, Codebook, RankOne, Factored, Float, PowerOfTwo, E4M3, Doubled, Split)}
 
 
 def describe(thing: Any) -> Any:
