@@ -30,6 +30,7 @@ from workbench.symbolic import (
     rounding,
     schedules,
     sharing_bits,
+    small_optimizers,
     steps,
     stochastic,
     training,
@@ -66,6 +67,7 @@ TOPICS = (
     integers,
     sharing_bits,
     integer_flows,
+    small_optimizers,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -109,6 +111,7 @@ __all__ = [
     "rounding",
     "schedules",
     "sharing_bits",
+    "small_optimizers",
     "statement",
     "steps",
     "stochastic",

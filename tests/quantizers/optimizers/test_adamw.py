@@ -218,12 +218,12 @@ def test_four_bits_learn_as_well(rng):
     for name, how in {"32": FULL, "m": {"second": None}, "4": {}, "8": formats.eight_bit()}.items():
         p, draws = torch.nn.Parameter(torch.zeros(64, 64)), torch.Generator().manual_seed(1)
         optimizer = AdamW([p], lr=2e-2, weight_decay=0, **how)
-        for k in range(200):
-            optimizer.param_groups[0]["lr"] = 2e-2 * (1 - k / 200)
+        for k in range(120):
+            optimizer.param_groups[0]["lr"] = 2e-2 * (1 - k / 120)
             p.grad = curvature * (p.detach() - target) + 0.1 * torch.randn(64, 64, generator=draws)
             optimizer.step()
-        ends[name] = float((curvature * (p - target).square()).sum() / (curvature * target.square()).sum())
-    assert ends["32"] < 0.1 and math.isclose(ends["8"], ends["32"], rel_tol=0.2)
+        ends[name] = float((curvature * (p.detach() - target).square()).sum() / (curvature * target.square()).sum())
+    assert ends["32"] < 0.2 and math.isclose(ends["8"], ends["32"], rel_tol=0.2)
     assert max(ends["m"], ends["4"]) < 4 * ends["32"], ends
 
 
