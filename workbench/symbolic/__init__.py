@@ -25,6 +25,7 @@ from workbench.symbolic import (
     rectifying,
     rounding,
     schedules,
+    small_memories,
     steps,
     stochastic,
     training,
@@ -56,6 +57,7 @@ TOPICS = (
     flow_training,
     pictures_flow,
     rounding,
+    small_memories,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -94,6 +96,7 @@ __all__ = [
     "rectifying",
     "rounding",
     "schedules",
+    "small_memories",
     "statement",
     "steps",
     "stochastic",
