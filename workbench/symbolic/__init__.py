@@ -31,6 +31,7 @@ from workbench.symbolic import (
     schedules,
     sharing_bits,
     small_optimizers,
+    small_memories,
     steps,
     stochastic,
     training,
@@ -68,6 +69,7 @@ TOPICS = (
     sharing_bits,
     integer_flows,
     small_optimizers,
+    small_memories,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -112,6 +114,7 @@ __all__ = [
     "schedules",
     "sharing_bits",
     "small_optimizers",
+    "small_memories",
     "statement",
     "steps",
     "stochastic",
