@@ -102,16 +102,18 @@ def test_the_missing_minus_one_costs_eleven_percent():
 
 
 @books
-def test_comparing_and_searching_find_the_same(values, rng, monkeypatch):
-    """Numbers, levels, middles between them, and what lies far outside; one level more or less than where the way changes is no matter."""
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_two_reads_and_a_search_find_the_same(values, dtype, rng):
+    """Numbers, levels, middles between them, and what lies far outside: in 32 bits by two reads, in 64 by searching, here by distances."""
     book = Codebook(values=values)
-    levels = torch.tensor(values, dtype=torch.float64)
-    u = torch.cat([torch.randn(500, generator=rng, dtype=torch.float64), levels, (levels[1:] + levels[:-1]) / 2, 9e9 * levels[:1]])
-    found = []
-    for most in (0, 1000):
-        monkeypatch.setattr("workbench.quantizers.codebook.COMPARED", most)
-        found.append(book.nearest(u.view(-1, 1)).long())
-    assert torch.equal(*found) and found[0].shape == (len(u), 1)
+    levels = torch.tensor(values, dtype=dtype)
+    middles = (levels[1:] + levels[:-1]) / 2
+    u = torch.cat([torch.randn(500, generator=rng, dtype=dtype), levels, middles, 9e9 * levels[:1], 9e9 * levels[-1:]])
+    found = book.nearest(u.view(-1, 1)).long()
+    assert found.shape == (len(u), 1)
+    distance = (u.double()[:, None] - levels.double()).abs()
+    off = (u.double() - levels.double()[found[:, 0]]).abs() - distance.amin(1)
+    assert bool((off <= torch.finfo(dtype).eps * levels.abs().max()).all())
 
 
 def test_halves_go_to_even_places():
