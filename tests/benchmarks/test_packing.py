@@ -12,6 +12,9 @@ def test_both_sides_do_what_they_are_called():
         ours, copied = found[f"pack, {bits} bits"]
         back, _ = found[f"unpack, {bits} bits"]
         assert len(ours()) == 256 * bits // 8 and copied().shape == (256,) and torch.equal(back(), copied())
+    for way in ("search", "comparisons"):
+        ours, other = found[f"nearest of 16, {way}"]
+        assert torch.equal(ours().long(), other().long())
     assert set(packing.GOALS) <= set(found)
 
 
