@@ -22,4 +22,11 @@ def test_the_shipped_one_ends_on_the_ring():
     assert len(list(wb.quantizers.layers_of(flow.net))) == 9
     found = ring_deep.measured(flow, 600)
     assert found["energy"] < 0.02, "and 1.0 or more for the noise itself"
-    assert float(wb.metrics.energy_distance(torch.randn(600, 2, generator=ring_deep.rng(6)), wb.data.toys.ring(600, generator=ring_deep.rng(7)))) > 0.1
+    assert (
+        float(
+            wb.metrics.energy_distance(
+                torch.randn(600, 2, generator=ring_deep.rng(6)), wb.data.toys.ring(600, generator=ring_deep.rng(7))
+            )
+        )
+        > 0.1
+    )
