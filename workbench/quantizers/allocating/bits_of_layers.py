@@ -18,8 +18,8 @@ class BitBudget:
         sum_l b_l D_l <= B.
 
     A mutation is a *level switch* (``sieberling2025evopress``): one layer goes up a level and others go down, one level at a time, until
-    the budget holds; what is then left over is spent, where a level still fits.  Between layers of one size on evenly spaced levels this
-    is one up, one down, and the cost never changes.
+    the budget holds.  What is then left over is spent where a level still fits, but only every other time, for more bits can do harm.
+    Between layers of one size on evenly spaced levels this is one up, one down, and the cost never changes.
 
         >>> budget = BitBudget(sizes=(64, 64, 64), average=3, levels=(2, 3, 4))
         >>> sorted(budget.mutate((3, 3, 3), torch.Generator().manual_seed(1)))
@@ -110,7 +110,8 @@ class BitBudget:
             k = _pick(able, generator)
             left -= self._move(bits, k, -1)
             lowered.add(k)
-        self._spend(bits, [k for k in group if k not in lowered], left, generator)
+        if int(torch.randint(2, (), generator=generator, device=generator.device)):
+            self._spend(bits, [k for k in group if k not in lowered], left, generator)
 
     def _spend(self, bits: list[int], among: Sequence[int], left: int, generator: torch.Generator) -> None:
         """Raise layers at random for as long as there is one that fits into the bits that are left."""
