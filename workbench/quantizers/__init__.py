@@ -40,6 +40,7 @@ from workbench.quantizers.correction import Corrected, corrected
 from workbench.quantizers.dithering import RoundedAnswers, dither_covariance
 from workbench.quantizers.doubled import Doubled
 from workbench.quantizers.factored import Factored
+from workbench.quantizers.formats import FORMATS, Format
 from workbench.quantizers.hadamard import hadamard
 from workbench.quantizers.layers import QuantizedLayer
 from workbench.quantizers.learned_rounding import LearnedRounding, learn_rounding, learned_roundings
@@ -61,6 +62,7 @@ from workbench.quantizers.uniform import Steps, choose, dequantize, quantize
 
 __all__ = [
     "E4M3",
+    "FORMATS",
     "SGD",
     "AdamW",
     "Affine",
@@ -74,6 +76,7 @@ __all__ = [
     "ErrorLaw",
     "Factored",
     "Float",
+    "Format",
     "LawFit",
     "LayerBank",
     "LearnedRounding",

@@ -118,6 +118,7 @@ class Codebook(Quantizer):
 def _origins() -> dict[tuple[float, ...], str]:
     """Levels -> the paper that has them."""
     tables = {number_formats.normal_float(): "dettmers2023qlora", number_formats.minifloat(): "rouhani2023mx"}
+    tables[number_formats.dynamic(8)] = "dettmers2022eightbit"
     fourbit = (number_formats.dynamic(), number_formats.dynamic(signed=False))
     return tables | dict.fromkeys(
         (*fourbit, number_formats.dynamic_without_zero(), number_formats.linear_without_zero()), "li2023fourbit"

@@ -30,6 +30,7 @@ from workbench.symbolic import (
     rounding,
     schedules,
     sharing_bits,
+    small_memories,
     small_optimizers,
     steps,
     stochastic,
@@ -68,6 +69,7 @@ TOPICS = (
     sharing_bits,
     integer_flows,
     small_optimizers,
+    small_memories,
 )
 
 ALL: tuple[Statement, ...] = tuple(item for topic in TOPICS for item in topic.STATEMENTS)
@@ -111,6 +113,7 @@ __all__ = [
     "rounding",
     "schedules",
     "sharing_bits",
+    "small_memories",
     "small_optimizers",
     "statement",
     "steps",

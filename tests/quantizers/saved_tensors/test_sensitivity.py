@@ -57,6 +57,11 @@ def test_sensitivities_predict_the_variance_and_exact_bits_make_it_smaller(probl
     memory.default = 8
     for bits in (2, 4):
         assert 0.3 < variance(memory, gradient, bits) / predicted_variance(found, bits) < 3
+    with_three = sensitivities(memory, gradient, low=3)
+    assert all(0.3 < with_three[name] / c < 3 for name, c in found.items())
+    both = sensitivities(memory, gradient, together=lambda saved: "last" if saved.name == "layers.3:0" else "first")
+    assert set(both) == {"first", "last"} and 0.3 < both["last"] / found["layers.3:0"] < 3
+    assert 0.3 < both["first"] / (found["layers.1:0"] + found["layers.2:0"]) < 3
     sizes = {saved.name: saved.numbers for saved in memory.saved if saved.name in found}
     best, quick = (allocate(found, sizes, 2, how=how) for how in ("exact", "greedy"))
     total = 2 * sum(sizes.values())
@@ -72,6 +77,8 @@ def test_a_gradient_outside_of_the_memory_is_an_error(problem):
     with pytest.raises(RuntimeError, match="inside"):
         sensitivities(memory, lambda: torch.zeros(1))
     assert memory.bits == 4
+    with pytest.raises(ValueError, match="1 to 7"):
+        sensitivities(memory, lambda: torch.zeros(1), low=8)
 
 
 def test_bits_are_a_pure_function_of_sensitivities():
