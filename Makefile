@@ -80,7 +80,7 @@ artifacts: $(VENV)/.stamp  ## rebuild the shipped artifacts from the images (DAT
 	$(PY) -m workbench.artifacts.cifar10_nine $(INTO) --steps $(NINE_STEPS)
 
 # A run goes on where it was interrupted; --tail is the share of it in which the learning rate falls to 0.  TRAIN, DIT, CLASSIFIER and
-# FLOW are more options of the four training commands: TRAIN="--widths 96,192,256 --seed 1".  PAIRS of the denoiser rectify its flow.
+# FLOW are more options of the four training commands, INTEGER_FLOW of the codec: TRAIN="--widths 96,192,256 --seed 1".  PAIRS of the denoiser rectify its flow.
 RUNS ?= runs
 STEPS ?= 10000
 SNAPSHOTS ?= 500,2000
@@ -95,6 +95,7 @@ networks: $(VENV)/.stamp  ## train the shipped networks again: hours on two core
 	$(PY) -m workbench.artifacts.cifar10_classifier --checkpoint $(RUNS)/classifier.pt $(BUILD)
 	$(PY) -m workbench.artifacts.stand_in_images $(BUILD) --number $(STAND_INS)
 	$(PY) -m workbench.artifacts.cifar10_nine $(INTO) --steps $(NINE_STEPS)
+	$(PY) -m workbench.artifacts.integer_flow $(BUILD) $(INTEGER_FLOW)
 	$(PY) -m workbench.reflow.make_pairs --out $(RUNS)/pairs --number $(PAIRS)
 	$(PY) -m workbench.reflow.train --out $(RUNS)/flow --data $(RUNS)/pairs --resume --steps $(FLOW_STEPS) --schedule stable --tail 0.4 --warmup 100 $(FLOW)
 	$(PY) -m workbench.artifacts.cifar10_flow --run $(RUNS)/flow --pairs $(RUNS)/pairs $(INTO)

@@ -18,6 +18,7 @@ from workbench.artifacts import networks
 from workbench.artifacts.command_line import images_sha256
 from workbench.artifacts.manifest import publish
 from workbench.data.cifar import CLASSES, Cifar10, to_floats
+from workbench.quantizers.integer_flows.yardsticks import halved as pictures_of_half_the_side
 
 SIDE, COUNT, STEPS, BATCH = (
     20,
@@ -42,7 +43,7 @@ def commands(folder: Path) -> list[list[str]]:
         "RUNS": folder / "runs", "STEPS": STEPS, "SNAPSHOTS": "1,3", "STAND_INS": 10, "TRAIN": TRAIN,
         "DIT": f"--cpu --width 16 --depth 1 --rank 40 --batch {BATCH} --warmup 1", "NINE_STEPS": 2,
         "CLASSIFIER": "--epochs 1 --batch 30 --widths 8,8,8", "PAIRS": 40, "FLOW_STEPS": STEPS,
-        "FLOW": f"--cpu --rank 40 --batch {BATCH} --warmup 1",
+        "FLOW": f"--cpu --rank 40 --batch {BATCH} --warmup 1", "INTEGER_FLOW": "--pace 0.003 --batch 8 --width 16",
     }  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     command = ["make", "--no-print-directory", "-n", "artifacts", "networks", *(f"{name}={value}" for name, value in words.items())]
@@ -76,7 +77,7 @@ def test_the_commands_of_the_makefile_make_artifacts_that_load(tmp_path, monkeyp
             runpy.run_module(module, run_name="__main__")
         builders = ["cifar10_moments", "cifar10_classes", "cifar10_facts", "stand_in_images", "cifar10_nine"]
         trainings = ["train", "cifar10_denoiser", "train", "cifar10_denoiser", "train_classifier", "cifar10_classifier"]
-        trainings += ["stand_in_images", "cifar10_nine", "make_pairs", "train", "cifar10_flow"]
+        trainings += ["stand_in_images", "cifar10_nine", "integer_flow", "make_pairs", "train", "cifar10_flow"]
         assert modules == builders + trainings
         check(folder, data, old)
     finally:
@@ -90,7 +91,7 @@ def check(folder: Path, data: dict[str, Cifar10], old: dict) -> None:
     sha256 = {name: wb.artifacts.describe(name)["sha256"] for name in made}
     assert set(made) == {
         "cifar10-moments", "cifar10-classes", "cifar10-facts", "stand-in-images", "cifar10-denoiser", "cifar10-denoiser-history",
-        "cifar10-classifier", "cifar10-features", "cifar10-dit", "cifar10-nine", "cifar10-flow",
+        "cifar10-classifier", "cifar10-features", "cifar10-dit", "cifar10-nine", "cifar10-flow", "integer-flow",
     }  # fmt: skip
     pictures = to_floats(data["train"].images, torch.float64)
     torch.testing.assert_close(made["cifar10-moments"].mean, pictures.mean(0))
@@ -107,6 +108,9 @@ def check(folder: Path, data: dict[str, Cifar10], old: dict) -> None:
     flow = about["cifar10-flow"]
     assert flow["teacher"]["network"] == sha256["cifar10-denoiser"] and flow["pairs"] == 32 and flow["images"] == STEPS * BATCH
     assert made["cifar10-flow"].given(torch.tensor([1, 2])).velocity(x, 1.0).shape == x.shape
+    codec = made["integer-flow"].codec
+    small = pictures_of_half_the_side(data["test"].images[:3])
+    assert torch.equal(codec.decode(codec.encode(small)), small)
     assert len(made["stand-in-images"]) == 10 and made["stand-in-images"].images.shape == (10, 3, SIDE, SIDE)
     assert about["stand-in-images"]["network_sha256"] == sha256["cifar10-denoiser"]
     assert about["cifar10-features"]["classifier_sha256"] == sha256["cifar10-classifier"]

@@ -7,7 +7,8 @@ returns a ``Classifier``, and ``load("cifar10-features")`` the ``FeatureStatisti
 "train" and of "test"; ``load("stand-in-images")`` returns samples of the denoiser as a data set, ``StandIns``;
 ``load("cifar10-nine")`` returns the nine pictures of the denoiser by schedule; ``load("ring-flows")`` returns three rounds of
 rectified flow on the ring, by round and seed, ``load("ring-one-step")`` four ways to one evaluation on it, by name and seed,
-``load("ring-deep")`` a flow of it with nine narrow layers;
+``load("ring-deep")`` a flow of it with nine narrow layers; ``load("integer-flow")`` returns a lossless codec for small pictures,
+``TrainedFlow``, in floats and in whole numbers;
 ``load("cifar10-facts")`` returns the recorded measurements that need the images.
 ``manifest.json`` says of each file what it was made from, by which command, and what may be claimed from it.
 
@@ -126,6 +127,10 @@ def load(name: str, folder: Path | None = None) -> Moments | ClassMoments | Stan
         from workbench.artifacts import ring_one_step
 
         return ring_one_step.unpack(content)
+    if kind == "integer-flow":
+        from workbench.artifacts import integer_flow
+
+        return integer_flow.unpack(content)
     if kind == "facts":
         return json.loads(content)
     raise ArtifactError(f"{name!r} is of kind {kind!r}, which this version cannot read; update the package")
