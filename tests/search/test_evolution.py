@@ -216,7 +216,6 @@ def test_settings_are_checked():
     with pytest.raises(ValueError, match="at least one sample"):
         Stage(0, 1)
     assert STAGES.samples_a_generation == 8 * 2 + 4 * 8 + 2 * 32
-    assert Evolution(stages=[Stage(1, 1)]) == Evolution()
     with pytest.raises(AttributeError):
         STAGES.offspring = 3
 

@@ -42,7 +42,6 @@ class BitBudget:
     paper = "sieberling2025evopress"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sizes", tuple(self.sizes))
         object.__setattr__(self, "levels", tuple(sorted(set(self.levels))))
         for what, values in (("sizes", self.sizes), ("levels", self.levels)):
             if not values or not all(isinstance(one, int) and one >= 1 for one in values):
