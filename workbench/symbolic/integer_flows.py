@@ -26,7 +26,6 @@ def gaussian_bits(variance: sp.Expr) -> sp.Expr:
     return bits(2 * sp.pi * sp.E * variance) / 2
 
 
-
 def sigmoid(x: sp.Expr) -> sp.Expr:
     """1 / (1 + e^-x)."""
     return 1 / (1 + sp.exp(-x))
