@@ -4,7 +4,8 @@
     affine     its affine base alone, one evaluation of no network
     start      the denoiser that it started from as a flow, by exact change of schedule: what rectification improves
     teacher    the guided denoiser, by the best solver of the first part (2M, after a Gaussian jump over the first steps), two calls
-               an evaluation; and the same without guidance, one call an evaluation
+               an evaluation; and the same without guidance, one call an evaluation.  Their grids end at the last time of training,
+               so that no call is spent on noise that nobody sees; at the calls that the pairs were made with, the grid is theirs
 
 The noise follows that of the pairs, so the flow has never seen it.  Beside the Frechet distance on the features of our classifier
 (corrected, never to be called FID) and the share of pictures that it takes for the class asked for, there is the distance to where the
@@ -45,9 +46,9 @@ def euler(flow: wb.Denoiser, steps: int) -> Draw:
     return draw
 
 
-def jumped(net: Any, evaluations: int, jump: float, scale: float) -> Draw:
-    """The denoiser after a Gaussian jump to ``jump``: 2M on a Karras grid from there to 0; guided where ``scale`` is not 1."""
-    times = [jump, 0.0] if evaluations == 1 else wb.grids.karras(VE, evaluations, start=jump, stop=0.0)
+def jumped(net: Any, evaluations: int, jump: float, scale: float, stop: float = VE.t_last) -> Draw:
+    """The denoiser after a Gaussian jump to ``jump``: 2M on a Karras grid from there to ``stop``; guided where ``scale`` is not 1."""
+    times = [jump, 0.0] if evaluations == 1 else wb.grids.karras(VE, evaluations, start=jump, stop=stop)
 
     def draw(noise: Tensor, labels: Tensor | None) -> Tensor:
         asked = net if labels is None else net.given(labels)
@@ -67,7 +68,8 @@ def ways(flow: Any, net: Any, teacher: dict[str, Any], calls: tuple[int, ...]) -
         found["denoiser after a jump", k] = jumped(net, k, teacher["jump"], 1.0)
         if k > 1:
             found["teacher", k] = jumped(net, k // 2, teacher["jump"], teacher["guidance"])
-    return found | {("teacher", 2 * teacher["steps"]): jumped(net, teacher["steps"], teacher["jump"], teacher["guidance"])}
+    pairs = jumped(net, teacher["steps"], teacher["jump"], teacher["guidance"], stop=0.0)
+    return found | {("teacher", 2 * teacher["steps"]): pairs}
 
 
 def rows(

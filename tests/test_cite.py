@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import torch
 
 import workbench
 from workbench.cite import bibliography, cite, split
@@ -38,6 +39,42 @@ def keys(text):
 
 def test_a_run_cites_its_solver_and_a_law_its_schedule():
     assert keys(cite(Run(), Law())) == ["lu2022dpmpp", "lu2022dpmsolver", "wang2024gaussian", "song2021sde"]
+
+
+def test_a_quantized_model_cites_what_was_done_to_it():
+    net = workbench.nets.MLP(2, width=16, depth=2, generator=torch.Generator().manual_seed(0))
+    q = workbench.quantizers
+    model = workbench.EDMDenoiser(net, 0.5)
+    small = q.quantized(q.branched(q.rotated(model, 4), 2), weights=q.nf4(double=True), activations=q.Affine(bits=8))
+    assert keys(cite(small)) == [
+        "karras2022edm",
+        "ashkboos2024quarot",
+        "li2025svdquant",
+        "dettmers2023qlora",
+        "gray1998quantization",
+    ]
+    seen = q.calibrate(net, lambda m: m(torch.ones(3, 2), torch.ones(3)), each_channel=True)
+    assert "xiao2023smoothquant" in keys(cite(q.smoothed(model, seen)))
+    assert keys(cite(q.rotated(net, learned={"hidden.0": torch.eye(16)}))) == ["ashkboos2024quarot", "liu2025spinquant"]
+
+
+def test_quantizers_name_their_papers():
+    q, formats = workbench.quantizers, workbench.quantizers.number_formats
+    expected = [
+        (q.Affine(), ["gray1998quantization"]),
+        (q.Affine(scales=q.PowerOfTwo()), ["gray1998quantization", "rouhani2023mx"]),
+        (q.mxfp4(), ["rouhani2023mx"]),
+        (q.nf4(), ["dettmers2023qlora"]),
+        (q.Codebook(values=formats.dynamic_without_zero()), ["li2023fourbit"]),
+        (q.Codebook(values=(-1.0, 0.5)), ["gray1998quantization"]),
+        (q.Split(inner=q.nf4(), sizes=(1, 2)), ["li2023qdiffusion", "dettmers2023qlora"]),
+        (q.LearnedStep(torch.ones(2)), ["esser2020lsq"]),
+        (q.LearnedRounding(torch.ones(2, 2), q.Affine()), ["nagel2020adaround"]),
+        (q.straight_through, ["bengio2013estimating"]),
+    ]
+    for thing, papers in expected:
+        assert keys(cite(thing)) == papers, thing
+    assert set(keys(cite(q.nf4().quantize(torch.ones(4))))) == {"dettmers2023qlora"}
 
 
 def test_each_paper_once():

@@ -22,7 +22,20 @@ from workbench.thresholded import Thresholded
 
 __version__ = "0.1.0"
 
-_LATER = ("artifacts", "characters", "checks", "data", "gaussian", "metrics", "nets", "plots", "quantizers", "reflow", "symbolic")
+_LATER = (
+    "artifacts",
+    "characters",
+    "checks",
+    "data",
+    "gaussian",
+    "metrics",
+    "nets",
+    "plots",
+    "quantizers",
+    "reflow",
+    "search",
+    "symbolic",
+)
 
 __all__ = [
     "Denoiser",
@@ -51,7 +64,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from workbench import artifacts, characters, checks, data, gaussian, metrics, nets, plots, quantizers, reflow, symbolic  # noqa: F401
+    from workbench import artifacts, characters, checks, data, gaussian, metrics, nets, plots, quantizers, reflow, search, symbolic  # noqa: F401
 
 
 def __getattr__(name: str):

@@ -2,15 +2,15 @@
 
 from importlib.resources import files
 
-_PARTS = ("solver", "model", "schedule", "conditional", "unconditional", "inside", "outside")
+_PARTS = ("solver", "model", "schedule", "conditional", "unconditional", "inside", "outside", "net", "quantizer", "inner", "scales")
 
 
 def cite(*things: object) -> str:
     """BibTeX entries of the papers behind `things`, each once, in order of first mention.
 
     Anything with a ``paper`` attribute counts (one bib key, or a tuple of them): solvers, schedules, denoisers, losses,
-    quantizers. A ``Solution`` stands for its solver; a denoiser brings its schedule along. A string is a bib key
-    itself.
+    quantizers. A ``Solution`` stands for its solver; a denoiser brings its schedule along, and a network every layer
+    that was quantized, and what with. A string is a bib key itself.
 
     Raises ValueError for a thing that names no paper, and for a key that the bibliography lacks.
 
@@ -67,14 +67,22 @@ def split(text: str) -> dict[str, str]:
 def _keys(thing: object, depth: int = 0):
     if isinstance(thing, str):
         yield thing
-        return
+    elif callable(modules := getattr(thing, "modules", None)):  # a network: itself is the first of its modules
+        for layer in modules():
+            yield from _own(layer, depth, ("quantizer",))
+    else:
+        yield from _own(thing, depth, _PARTS)
+
+
+def _own(thing: object, depth: int, parts: tuple[str, ...]):
+    """The papers of a thing, and of its parts."""
     paper = getattr(thing, "paper", None)
     if isinstance(paper, str):
         yield paper
     elif isinstance(paper, (tuple, list)):
         yield from paper
     if depth < 3:
-        for part in _PARTS:
+        for part in parts:
             inner = getattr(thing, part, None)
             if inner is not None and not isinstance(inner, str):
                 yield from _keys(inner, depth + 1)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
+TYPESET = "!window.MathJax || !MathJax.startup || MathJax.startup.promise.then(() => true)"
 
 
 def site_pages() -> list[str]:
@@ -28,7 +29,7 @@ class Visit:
         self.page.on("response", self._weigh)
         context.route("**/*", functools.partial(self._gate, address))
         self.page.goto(address + path, wait_until="load")
-        self.page.wait_for_function("!window.MathJax || !MathJax.startup || MathJax.startup.promise.then(() => true)")
+        self.page.wait_for_function(TYPESET)
         self.page.wait_for_timeout(150)
 
     def _gate(self, address, route):

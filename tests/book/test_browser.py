@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-from built_site import SITE, Visit, site_pages
+from built_site import SITE, TYPESET, Visit, site_pages
 from execute import ROOT, chapters
 
 pytestmark = pytest.mark.browser
 AXE = Path(__file__).with_name("axe.min.js")
-PAGES = [page for page in site_pages() if page.startswith(("book/", "notebooks/"))] or ["book/index.html"]
 CHAPTERS = [f"{chapter}.html" for chapter in chapters()]
+# Chapters first: the tests of chapters and those of all pages then share one place in the list, and so one opened page.
+PAGES = [*CHAPTERS, *(page for page in site_pages() if page.startswith(("book/", "notebooks/")) and page not in CHAPTERS)]
 
 # Findings in the theme's own header and search dialog, which pages cannot change.
 THEME = {"label-content-name-mismatch"}
@@ -22,7 +23,7 @@ CUT_OFF = """[...document.querySelectorAll('.bd-article img, .bd-article figure,
 
 @pytest.fixture(scope="module", params=PAGES)
 def opened(request, browser, address):
-    """A page, opened once for the tests that only look at it."""
+    """A page, opened once for all tests of it.  Those that change what they cannot change back stand later."""
     visit = Visit(browser, address, request.param)
     visit.path = request.param
     yield visit
@@ -36,6 +37,65 @@ def test_asks_nobody_complains_about_nothing_and_is_light(opened, record_propert
     assert not opened.foreign
     assert not opened.complaints
     assert opened.weight <= 6 * 2**20
+
+
+@pytest.mark.parametrize("opened", CHAPTERS, indirect=True)
+def test_mathematics_is_typeset(opened):
+    assert opened.page.locator("mjx-container").count() > 0
+    assert opened.page.locator("mjx-merror").count() == 0
+
+
+@pytest.mark.parametrize("opened", CHAPTERS, indirect=True)
+def test_dark_mode_keeps_figures_on_white(opened):
+    page = opened.page
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    page.wait_for_timeout(400)  # colors fade over
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert max(int(v) for v in background[4:-1].split(",")[:3]) < 60
+    styles = page.evaluate("[...document.querySelectorAll('.wb-figure img')].map(i => getComputedStyle(i).backgroundColor)")
+    assert set(styles) <= {"rgb(255, 255, 255)"}
+
+
+@pytest.mark.parametrize("opened", CHAPTERS, indirect=True)
+def test_sliders_move_by_mouse_and_keyboard(opened, record_property):
+    players = opened.page.locator(".wb-player")
+    sliders = [int(s.get_attribute("max")) for s in players.locator("input[type=range]").all()]
+    moved = 0
+    for k in range(players.count()):
+        player = players.nth(k)
+        picture = player.locator("img").first
+        for slider in player.locator("input[type=range]").all():
+            if int(slider.get_attribute("max")) == 0:
+                continue
+            before = picture.get_attribute("src"), picture.get_attribute("alt")
+            slider.focus()
+            opened.page.keyboard.press("End")
+            by_key = picture.get_attribute("src"), picture.get_attribute("alt")
+            assert by_key[1] != before[1], "the keyboard did not change the picture"
+            box = slider.bounding_box()
+            opened.page.mouse.click(box["x"] + 2, box["y"] + box["height"] / 2)
+            assert picture.get_attribute("alt") == before[1], "the mouse did not bring the first picture back"
+            assert picture.get_attribute("src") == before[0]
+            moved += 1
+    record_property("page", {"page": opened.path, "sliders": sum(largest > 0 for largest in sliders), "moved": moved})
+
+
+@pytest.mark.parametrize("opened", CHAPTERS, indirect=True)
+def test_predictions_open_and_progress_is_kept(opened):
+    """Every chapter asks for a prediction; a method card need not."""
+    answer = opened.page.locator("details.wb-predict, .wb-predict details").first
+    book = json.loads((ROOT / opened.path).with_suffix(".ipynb").read_text("utf8"))["metadata"]["book"]
+    if book["level"] != "reference" or answer.count():
+        assert not answer.evaluate("d => d.open")
+        answer.locator("summary").press("Enter")
+        assert answer.evaluate("d => d.open")
+    tick = opened.page.get_by_label("I have read this chapter")
+    tick.check()
+    opened.page.reload()
+    opened.page.wait_for_function(TYPESET)
+    assert opened.page.get_by_label("I have read this chapter").is_checked()
+    assert opened.page.locator(".bd-links a.wb-ticked").count() == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -79,66 +139,6 @@ def test_on_paper_the_text_has_the_page_to_itself(path, visit):
         assert not any(part.is_visible() for part in page.locator(menu).all()), menu
     assert page.evaluate("document.documentElement.scrollWidth") <= 794
     assert all(picture.is_visible() for picture in page.locator(".bd-article .wb-figure img").all()[:3])
-
-
-@pytest.mark.parametrize("page", CHAPTERS)
-def test_mathematics_is_typeset(page, visit):
-    seen = visit(page)
-    assert seen.page.locator("mjx-container").count() > 0
-    assert seen.page.locator("mjx-merror").count() == 0
-
-
-@pytest.mark.parametrize("page", CHAPTERS)
-def test_sliders_move_by_mouse_and_keyboard(page, visit, record_property):
-    seen = visit(page)
-    players = seen.page.locator(".wb-player")
-    sliders = [int(s.get_attribute("max")) for s in players.locator("input[type=range]").all()]
-    moved = 0
-    for k in range(players.count()):
-        player = players.nth(k)
-        picture = player.locator("img").first
-        for slider in player.locator("input[type=range]").all():
-            if int(slider.get_attribute("max")) == 0:
-                continue
-            before = picture.get_attribute("src"), picture.get_attribute("alt")
-            slider.focus()
-            seen.page.keyboard.press("End")
-            by_key = picture.get_attribute("src"), picture.get_attribute("alt")
-            assert by_key[1] != before[1], "the keyboard did not change the picture"
-            box = slider.bounding_box()
-            seen.page.mouse.click(box["x"] + 2, box["y"] + box["height"] / 2)
-            assert picture.get_attribute("alt") == before[1], "the mouse did not bring the first picture back"
-            assert picture.get_attribute("src") == before[0]
-            moved += 1
-    record_property("page", {"page": page, "sliders": sum(largest > 0 for largest in sliders), "moved": moved})
-
-
-@pytest.mark.parametrize("page", CHAPTERS)
-def test_predictions_open_and_progress_is_kept(page, visit):
-    """Every chapter asks for a prediction; a method card need not."""
-    seen = visit(page)
-    answer = seen.page.locator("details.wb-predict, .wb-predict details").first
-    book = json.loads((ROOT / page).with_suffix(".ipynb").read_text("utf8"))["metadata"]["book"]
-    if book["level"] != "reference" or answer.count():
-        assert not answer.evaluate("d => d.open")
-        answer.locator("summary").press("Enter")
-        assert answer.evaluate("d => d.open")
-    tick = seen.page.get_by_label("I have read this chapter")
-    tick.check()
-    seen.page.reload()
-    assert seen.page.get_by_label("I have read this chapter").is_checked()
-    assert seen.page.locator(".bd-links a.wb-ticked").count() == 1
-
-
-def test_dark_mode_keeps_figures_on_white(visit):
-    for page in CHAPTERS:
-        seen = visit(page, scheme="dark")
-        background = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert max(int(v) for v in background[4:-1].split(",")[:3]) < 60
-        for style in seen.page.evaluate(
-            "[...document.querySelectorAll('.wb-figure img')].map(i => getComputedStyle(i).backgroundColor)"
-        ):
-            assert style == "rgb(255, 255, 255)"
 
 
 def test_search_finds_something(visit):

@@ -174,6 +174,34 @@ def test_all_zero_and_one_element_and_empty():
     assert torch.equal(Affine(bits=2, block=(2,)).simulate(mixed), mixed)
 
 
+@forms
+@pytest.mark.parametrize("rule", ["up", "floor"])
+@pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
+def test_blocks_of_zeros_with_powers_of_two(bits, zero, rule, rounding, rng):
+    """They stay zeros beside any neighbor, and a neighbor does not notice them."""
+    quantizer = Affine(bits=bits, zero=zero, block=(4,), scales=PowerOfTwo(rule), rounding=rounding)
+    for size in (1.0, 1e-38, 1e30):
+        x = torch.zeros(5, 4)
+        x[1], x[3] = size * torch.tensor([1.0, -0.5, 0.25, 0.0]), -size
+        restored = quantizer.quantize(x, rng).dequantize()
+        assert torch.equal(restored[::2], torch.zeros(3, 4)) and bool(restored.isfinite().all())
+        if rounding == "nearest":
+            assert torch.equal(restored[1::2], quantizer.simulate(x[1::2]))
+    assert torch.equal(quantizer.simulate(torch.zeros(3, 4), rng), torch.zeros(3, 4))
+    assert torch.equal(quantizer.quantize(-torch.zeros(7), rng).dequantize(), torch.zeros(7))
+
+
+def test_the_floor_rule_may_clip_and_the_other_never_does(rng):
+    x = torch.randn(200, 16, generator=rng)
+    up, floor = (Affine(bits=4, block=(1, -1), scales=PowerOfTwo(rule)) for rule in ("up", "floor"))
+    coarse, fine = (quantizer.choose(x).step for quantizer in (up, floor))
+    exact = torch.floor((x.abs().amax(1, True)).log2()) - 2  # the largest level, 7, lies above 2^2
+    assert torch.equal(fine, exact.exp2()) and bool(((coarse == fine) | (coarse == 2 * fine)).all())
+    clipped = x.abs().amax(1, True) > 7.5 * fine
+    assert 0 < clipped.float().mean() < 0.5
+    assert bool((((floor.simulate(x) - x).abs() <= fine / 2).all(1, keepdim=True) | clipped).all())
+
+
 def test_clipping_never_loses_and_lies_near_the_formula(rng):
     x = torch.randn(20_000, generator=rng)
     for bits in (2, 3, 4):

@@ -101,6 +101,21 @@ def test_the_missing_minus_one_costs_eleven_percent():
     torch.testing.assert_close(quantizer.simulate(torch.tensor([0.0, -2.0])), torch.tensor([0.0, -2 * 0.8875]))
 
 
+@books
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_two_reads_and_a_search_find_the_same(values, dtype, rng):
+    """Numbers, levels, middles between them, and what lies far outside: in 32 bits by two reads, in 64 by searching, here by distances."""
+    book = Codebook(values=values)
+    levels = torch.tensor(values, dtype=dtype)
+    middles = (levels[1:] + levels[:-1]) / 2
+    u = torch.cat([torch.randn(500, generator=rng, dtype=dtype), levels, middles, 9e9 * levels[:1], 9e9 * levels[-1:]])
+    found = book.nearest(u.view(-1, 1)).long()
+    assert found.shape == (len(u), 1)
+    distance = (u.double()[:, None] - levels.double()).abs()
+    off = (u.double() - levels.double()[found[:, 0]]).abs() - distance.amin(1)
+    assert bool((off <= torch.finfo(dtype).eps * levels.abs().max()).all())
+
+
 def test_halves_go_to_even_places():
     """E2M1 is rounded as IEEE arithmetic rounds: 2.5 to 2, 3.5 to 4, and alike below 0."""
     quantizer = Codebook(values=minifloat())

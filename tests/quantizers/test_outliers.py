@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from workbench.artifacts import quantized_networks
 from workbench.nets import MLP, DiT, UNet
-from workbench.quantizers import Affine, branched, calibrate, hadamard, layers_of, quantized, rotated, smoothed
+from workbench.quantizers import Affine, LearnedStep, branched, calibrate, hadamard, layers_of, quantized, rotated, smoothed
 from workbench.quantizers.hadamard import block_size
+from workbench.quantizers.wrapped import wrapped_as
 
 
 def nets():
@@ -90,6 +92,77 @@ def test_they_can_be_quantized(net):
         expected = net(*inputs(net))
         off = (small(*inputs(net)) - expected).abs().max()
         assert 0 < off < 0.05 * expected.abs().max()
+
+
+@every_net
+@pytest.mark.parametrize("kind", ["smoothed", "rotated", "branched", "all", "learned"])
+def test_files(net, kind):
+    """What is around the layers travels with them, to the byte."""
+    other = (
+        transformed(net)[kind] if kind != "learned" else rotated(net, 16, learned={last_name(net): torch.eye(size_of(net)).flip(0)})
+    )
+    small = quantized(other, weights=Affine(bits=4, block=(1, 8)), activations=Affine(bits=8, block=(-1,)), keep=first_name(other))
+    content = quantized_networks.pack(small, preconditioning="edm")
+    assert len(content) == 8 + int.from_bytes(content[:8], "little") + quantized_networks.content_nbytes(small)
+    back, about = quantized_networks.unpack(content)
+    assert about == {"preconditioning": "edm"} and quantized_networks.pack(back, **about) == content
+    for name, value in small.state_dict().items():
+        exact = "weight:" in name or name.endswith((".scale", ".matrix"))
+        assert torch.equal(back.state_dict()[name], value if exact else value.half().float()), name
+    expected = small(*inputs(net))
+    assert (back(*inputs(net)) - expected).abs().max() < 0.03 * expected.abs().max()  # the rest of the weights is in 16 bits
+
+
+def first_name(net):
+    return [next(iter(layers_of(net)))[0]]
+
+
+def last_name(net):
+    return list(layers_of(net))[-1][0]
+
+
+def size_of(net):
+    return list(layers_of(net))[-1][1].weight.shape[1]
+
+
+def test_bytes_of_what_is_around():
+    """Scales and learned rotations in 4 bytes a number, branches in 2, a Hadamard rotation nothing."""
+    net, four = nets()[0], Affine(bits=4, block=(1, -1))
+    plain = quantized_networks.content_nbytes(quantized(net, weights=four))
+    inputs_of = [layer.weight.shape[1] for _, layer in layers_of(net)]
+    seen = calibrate(net, lambda m: m(*inputs(net)), each_channel=True)
+    assert quantized_networks.content_nbytes(quantized(smoothed(net, seen), weights=four)) == plain + 4 * sum(inputs_of)
+    assert quantized_networks.content_nbytes(quantized(rotated(net), weights=four)) == plain
+    learned = quantized(rotated(net, learned={"hidden.0": torch.eye(12)}), weights=four)
+    assert quantized_networks.content_nbytes(learned) == plain + 4 * 144
+    branch = quantized(branched(net, 3), weights=four)
+    sides = [sum(layer.weight.shape) for _, layer in layers_of(net) if min(layer.weight.shape) > 6]
+    assert len(sides) == 3 and quantized_networks.content_nbytes(branch) == plain + 2 * 3 * sum(sides)
+
+
+def test_what_a_file_cannot_hold_is_refused():
+    net = quantized(nets()[0], weights=Affine(bits=4))
+    net.extra = LearnedStep(torch.ones(3))
+    with pytest.raises(ValueError, match="extra is a LearnedStep, which a file cannot hold"):
+        quantized_networks.pack(net)
+    with pytest.raises(ValueError, match="'Painted' around a layer is not known"):
+        wrapped_as(nn.Linear(2, 2), {"kind": "Painted"})
+
+
+def test_a_refined_branch_loses_less_and_stays_the_function():
+    net, four = nets()[1], Affine(bits=3, block=(1, 16))
+    plain, better = (branched(net, 3, rest) for rest in (None, four))
+    expected = net(*inputs(net, 7))
+    assert (better(*inputs(net, 7)) - expected).abs().max() < 3e-5 * expected.abs().max()
+    for (name, one), (_, two) in zip(layers_of(plain), layers_of(better), strict=True):
+        lost = [float((four.simulate(w) - w).norm()) for w in (one.weight.flatten(1), two.weight.flatten(1))]
+        assert lost[1] <= lost[0], name
+    assert lost_anywhere(plain, better)
+
+
+def lost_anywhere(plain, better):
+    pairs = zip(layers_of(plain), layers_of(better), strict=True)
+    return any(not torch.equal(one.weight, two.weight) for (_, one), (_, two) in pairs)
 
 
 def test_smoothing_meets_in_the_middle():

@@ -43,6 +43,36 @@ def test_shape_and_memory_layout_do_not_matter(rng):
     assert torch.equal(packing.pack(codes.T, 4), packing.pack(codes.T.reshape(-1).clone(), 4))
 
 
+@pytest.mark.parametrize("bits", [1, 2, 3, 4, 5, 6, 7, 8])
+def test_words_of_four_bytes_carry_nothing_over(bits, rng):
+    """Lengths whose planes are whole words, from a place that is one and from places that are not; the largest codes side by side."""
+    for start in range(4):
+        codes = torch.randint(2**bits, (64 + start,), generator=rng).to(torch.uint8)
+        codes[start + 3 :: 4] = 2**bits - 1
+        by_hand = [byte for width, above in _pieces(bits) for byte in _plane(codes[start:], width, above)]
+        packed = packing.pack(codes[start:], bits)
+        assert packed.tolist() == by_hand
+        held = torch.cat([packed.new_zeros(start), packed])[start:]
+        assert torch.equal(packing.unpack(held, bits, 64), codes[start:])
+    every_other = torch.randint(2**bits, (128,), generator=rng).to(torch.uint8)[::2]
+    assert torch.equal(packing.pack(every_other, bits), packing.pack(every_other.clone(), bits))
+
+
+def _pieces(bits):
+    """(width, bits to the right) of each piece."""
+    above = bits
+    for width in packing.widths(bits):
+        above -= width
+        yield width, above
+
+
+def _plane(codes, width, above):
+    """The bytes of one piece, one Python number after the other."""
+    pieces = [(int(code) >> above) & (2**width - 1) for code in codes]
+    size = len(pieces) * width // 8
+    return [sum(pieces[i + plane * size] << width * plane for plane in range(8 // width)) for i in range(size)]
+
+
 def test_packed_codes_are_not_a_view(rng):
     codes = torch.randint(256, (9,), generator=rng).to(torch.uint8)
     packed = packing.pack(codes, 8)

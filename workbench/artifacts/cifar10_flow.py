@@ -61,6 +61,7 @@ def build(
         "parameters": count,
         "images": about["images"],
         "pairs": trained_on,
+        "pairs_seed": stored.seed,
         "teacher": stored.about,
         "hardware": hardware,
         "looks": looks,

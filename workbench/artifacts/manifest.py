@@ -50,6 +50,11 @@ RECORDS = {
         "Points of the ring and pairs of its exact flow, drawn from fixed seeds; small networks trained on them.",
         "Results on one toy law, with the seeds and settings that the record states. They say nothing about pictures.",
     ),
+    "own-training": (
+        "Points of the ring, drawn from fixed seeds, and samples of the network cifar10-denoiser; small networks trained on them.",
+        "Results of short trainings with the seeds and settings that the record states; none saw a photograph. They compare ways of training "
+        "with one another, and say nothing of long ones.",
+    ),
     "one-machine": (
         "The package and diffusers, timed side by side on one machine.",
         "Ratios carry over to machines of the same kind; microseconds do not.",

@@ -1,4 +1,8 @@
-"""Networks in few bits as files: packed codes as they are, everything else in 16 bits, and in the header how to read the codes."""
+"""Networks in few bits as files: packed codes as they are, everything else in 16 bits, and in the header how to read the codes.
+
+Scales, rotations and branches around layers are stored as well: scales and learned rotations exactly, for a layer's codes were made for
+them, branches in 16 bits as other weights, and a Hadamard rotation as its size alone.
+"""
 
 import json
 from typing import Any
@@ -12,40 +16,38 @@ from workbench.quantizers.activations import Clock, Dynamic, Static
 from workbench.quantizers.description import describe, from_description
 from workbench.quantizers.layers import PREFIX, QuantizedLayer, blank, channel_axis
 from workbench.quantizers.model import replace_layer
+from workbench.quantizers.wrapped import Branched, Rotated, Scaled, Wrapped, said_of, wrapped_as
 
 _TABLES = ("times", "low", "high")
 
 
 def pack(net: nn.Module, **about: Any) -> bytes:
-    """Return a network from ``quantizers.quantized`` as safetensors.
+    """Return a network from ``quantizers.quantized`` as safetensors, also one that was smoothed, rotated or branched before.
 
     The file has 8 bytes, the header, and :func:`content_nbytes` of tensors.
 
     Raises:
-        ValueError: for a network without a quantized layer, or weights that float16 cannot hold.
+        ValueError: for a network without a quantized layer, parts that cannot be built again, or weights that float16 cannot hold.
     """
-    layers = {name: part for name, part in net.named_modules() if isinstance(part, QuantizedLayer)}
-    if not layers:
+    said = {name: _said_of(part) for name, part in net.named_modules() if isinstance(part, QuantizedLayer | Wrapped)}
+    if not said:
         raise ValueError("no layer of this network is quantized; use networks.pack, or quantizers.quantized first")
-    exact = _exact_names(layers)
+    _check(net)
+    exact = _exact_names(net)
     tensors = {name: value.contiguous() if name in exact else half(name, value) for name, value in net.state_dict().items()}
-    said = {name: {"weights": describe(layer.quantizer), "activations": _said(layer.activations)} for name, layer in layers.items()}
     return written(tensors, {**header_of(net, about), "quantized": json.dumps(said)})
 
 
 def content_nbytes(net: nn.Module) -> int:
     """Bytes of the tensors that :func:`pack` writes: codes and steps of the quantized weights as their quantizers count them, range
-    tables in 4 bytes a number, and 2 for every other number."""
-    layers = {name: part for name, part in net.named_modules() if isinstance(part, QuantizedLayer)}
-    exact = _exact_names(layers)
-    weights = sum(layer.quantized.nbytes for layer in layers.values() if layer.quantizer is not None)
-    tables = sum(
-        4 * part.numel()
-        for layer in layers.values()
-        if isinstance(layer.activations, Static)
-        for part in layer.activations.buffers()
+    tables, scales and learned rotations in 4 bytes a number, and 2 for every other number."""
+    parts = list(net.modules())
+    weights = sum(part.quantized.nbytes for part in parts if isinstance(part, QuantizedLayer) and part.quantizer is not None)
+    single = sum(
+        4 * value.numel() for part in parts if isinstance(part, Static | Scaled | Rotated) for value in part.buffers(False)
     )
-    return weights + tables + sum(2 * value.numel() for name, value in net.state_dict().items() if name not in exact)
+    exact = _exact_names(net)
+    return weights + single + sum(2 * value.numel() for name, value in net.state_dict().items() if name not in exact)
 
 
 def unpack(content: bytes) -> tuple[nn.Module, dict[str, Any]]:
@@ -58,7 +60,10 @@ def unpack(content: bytes) -> tuple[nn.Module, dict[str, Any]]:
     tensors, header = read(content, ("settings", "about", "quantized"))
     net, clock = build(header), Clock()
     try:
-        for name, said in header["quantized"].items():
+        for name, said in header["quantized"].items():  # what is around a layer comes before it
+            if "around" in said:
+                replace_layer(net, name, wrapped_as(net.get_submodule(name), said["around"]))
+                continue
             layer = net.get_submodule(name)
             weight = None if said["weights"] is None else blank(layer, from_description(said["weights"]))
             replace_layer(net, name, QuantizedLayer(layer, weight, _rounder(said["activations"], name, layer, tensors, clock)))
@@ -73,9 +78,26 @@ def unpack(content: bytes) -> tuple[nn.Module, dict[str, Any]]:
     return net.requires_grad_(False).eval(), header["about"]
 
 
-def _exact_names(layers: dict[str, QuantizedLayer]) -> set[str]:
+def _check(net: nn.Module) -> None:
+    """Refuse what the file could not say."""
+    known = (QuantizedLayer, Static, Dynamic, Scaled, Rotated, Branched)
+    for name, part in net.named_modules():
+        if type(part).__module__.startswith("workbench.quantizers.") and not isinstance(part, known):
+            raise ValueError(
+                f"{name} is a {type(part).__name__}, which a file cannot hold; round its weights for good first, with quantizers.quantized"
+            )
+
+
+def _exact_names(net: nn.Module) -> set[str]:
     """Names of the tensors that are written as they are."""
-    return {f"{name}.{inner}" for name, layer in layers.items() for inner, _ in layer.named_buffers()}
+    exact = (part for part in net.named_modules() if isinstance(part[1], QuantizedLayer | Static | Scaled | Rotated))
+    return {f"{name}.{inner}" for name, part in exact for inner, _ in part.named_buffers(recurse=False)}
+
+
+def _said_of(part: nn.Module) -> dict[str, Any]:
+    if isinstance(part, QuantizedLayer):
+        return {"weights": describe(part.quantizer), "activations": _said(part.activations)}
+    return {"around": said_of(part)}
 
 
 def _is_part(name: str) -> bool:

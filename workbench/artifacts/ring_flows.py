@@ -11,15 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_safetensors
-from safetensors.torch import save as save_safetensors
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from workbench import nets, reflow
-from workbench.artifacts import command_line
-from workbench.artifacts.manifest import ArtifactError, publish
+from workbench.artifacts import by_seed, command_line
+from workbench.artifacts.manifest import publish
 from workbench.data import toys
 from workbench.denoiser import Denoiser
 from workbench.metrics import energy_distance
@@ -99,14 +96,13 @@ def build(
     Raises:
         ValueError: for no seeds, or seeds that repeat.
     """
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds={tuple(seeds)}; one or more are needed, and no two the same")
+    seeds = by_seed.distinct(seeds)
     begun, flows = time.perf_counter(), dict[str, list[Denoiser]]()
     for seed in tqdm(seeds, desc=NAME, unit="seed"):
         for name, flow in trained(seed, steps=steps, pairs=pairs, solver_steps=solver_steps, batch=batch).items():
             flows.setdefault(name, []).append(flow)
     spent = time.perf_counter() - begun
-    content = pack(flows)
+    content = by_seed.pack(flows)
     stored = unpack(content)
     rows = [
         {"round": name, "seed": seed} | measured(flow, seed, points)
@@ -148,32 +144,12 @@ def means(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, list[float]]]:
     return {name: dict(sorted(values.items())) for name, values in found.items()}
 
 
-def pack(flows: dict[str, Sequence[Denoiser]]) -> bytes:
-    """Return the weights of all flows in float16, named ``round/place/weight``, as safetensors."""
-    tensors = {
-        f"{name}/{place}/{key}": value.half().contiguous()
-        for name, group in flows.items()
-        for place, flow in enumerate(group)
-        for key, value in flow.net.state_dict().items()
-    }
-    return save_safetensors(tensors)
-
-
 def unpack(content: bytes) -> Flows:
     """Return the flows of every round, one for each seed. Raises ``ArtifactError`` for bytes that are something else."""
-    try:
-        tensors = load_safetensors(content)
-        states: dict[str, dict[int, dict[str, Tensor]]] = {}
-        for key, value in tensors.items():
-            name, place, weight = key.split("/")
-            states.setdefault(name, {}).setdefault(int(place), {})[weight] = value.float()
-        found = {name: tuple(_flow(states[name][place]) for place in range(len(states[name]))) for name in ROUNDS}
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise ArtifactError(f"these bytes are no flows of the ring in safetensors form: {error}") from error
-    return found
+    return by_seed.unpack(content, ROUNDS, _flow, "flows of the ring")
 
 
-def _flow(state: dict[str, Tensor]) -> NetworkDenoiser:
+def _flow(_: str, state: dict[str, Tensor]) -> NetworkDenoiser:
     net = nets.MLP(2, WIDTH, DEPTH, generator=torch.Generator())
     net.load_state_dict(state)
     return NetworkDenoiser(net.requires_grad_(False).eval(), Rectified(), "velocity")

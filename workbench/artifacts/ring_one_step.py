@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_safetensors
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from workbench import nets, reflow
-from workbench.artifacts import command_line
-from workbench.artifacts.manifest import ArtifactError, publish
-from workbench.artifacts.ring_flows import pack
+from workbench.artifacts import by_seed, command_line
+from workbench.artifacts.manifest import publish
 from workbench.characters import ring
 from workbench.data import toys
 from workbench.denoiser import Denoiser
@@ -76,8 +73,7 @@ def build(
     Raises:
         ValueError: for no seeds, or seeds that repeat.
     """
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds={tuple(seeds)}; one or more are needed, and no two the same")
+    seeds = by_seed.distinct(seeds)
     begun, roads = time.perf_counter(), dict[str, list[Denoiser]]()
     settings = {"steps": steps, "pairs": pairs, "solver_steps": solver_steps, "batch": batch}
     for seed in tqdm(seeds, desc=NAME, unit="seed"):
@@ -85,7 +81,7 @@ def build(
             roads.setdefault(name, []).append(model)
     return publish(
         NAME,
-        pack(roads),
+        by_seed.pack(roads),
         folder,
         file=f"{NAME}.safetensors",
         kind="one-step",
@@ -103,14 +99,7 @@ def build(
 
 def unpack(content: bytes) -> Roads:
     """Return the models of every road, one for each seed. Raises ``ArtifactError`` for bytes that are something else."""
-    try:
-        states: dict[str, dict[int, dict[str, Tensor]]] = {}
-        for key, value in load_safetensors(content).items():
-            name, place, weight = key.split("/")
-            states.setdefault(name, {}).setdefault(int(place), {})[weight] = value.float()
-        return {name: tuple(_model(name, states[name][place]) for place in range(len(states[name]))) for name in ROADS}
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise ArtifactError(f"these bytes are no one-step models of the ring in safetensors form: {error}") from error
+    return by_seed.unpack(content, ROADS, _model, "one-step models of the ring")
 
 
 def _model(name: str, state: dict[str, Tensor]) -> Denoiser:

@@ -16,7 +16,7 @@ from workbench.nets.training.objective import Denoising, Objective
 from workbench.nets.training.rates import Linear, Rate
 from workbench.nets.training.resuming import check_path, kept
 from workbench.nets.training.settings import Settings
-from workbench.nets.training.trainer import Step, Trainer, network_of
+from workbench.nets.training.trainer import ADAMW, Step, Trainer, network_of
 from workbench.preconditioned import Preconditioned
 
 
@@ -32,6 +32,7 @@ def fit(
     objective: Objective | None = None,
     labels: Tensor | None = None,
     partners: Partners | None = None,
+    optimizer: Callable[..., torch.optim.Optimizer] = ADAMW,
     drop: float = 0.15,
     halflife: float = 50_000,
     checkpoint: Path | None = None,
@@ -58,6 +59,7 @@ def fit(
         objective: by default ``Denoising`` for a preconditioned model and ``FlowMatching`` for any other.
         labels: (n,) classes, for a network that takes them.
         partners: gives each sample its noise; None draws it afresh.  ``wb.reflow.fit`` takes care of it.
+        optimizer: makes the optimizer from parameters, lr, betas, eps and weight_decay: ``wb.quantizers.AdamW``, or a partial of it.
         drop: the share of labels replaced by no class.
         halflife: of the average of the weights, in samples.
         checkpoint: a file, replaced as a whole as training goes on; after an interruption of any kind the same call goes on from it,
@@ -89,7 +91,7 @@ def fit(
         raise ValueError(f"labels were given, but {type(own).__name__} has no classes; build it with classes=...")
     batches = Batches(x0.cpu(), labels, batch, seed, classes=classes or 0, drop=drop, flips=False, partners=partners)
     objective = objective or (Denoising(LogNormal(0.0, 1.5)) if isinstance(model, Preconditioned) else FlowMatching())
-    trainer = Trainer(replace(model, net=own), batches, objective, settings)
+    trainer = Trainer(replace(model, net=own), batches, objective, settings, optimizer=optimizer)
     steps_left = trainer.run() if checkpoint is None else kept(trainer, checkpoint, save_every)
     for done in _shown(steps_left, trainer, progress):
         if callback is not None:

@@ -39,6 +39,8 @@ class Affine(Quantizer):
     zero: str = "center"
     clip: str = "max"
 
+    paper = "gray1998quantization"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         uniform.codes_of(self.bits, self.zero)

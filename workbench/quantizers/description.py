@@ -8,10 +8,13 @@ import torch
 from workbench.quantizers.affine import Affine
 from workbench.quantizers.codebook import Codebook
 from workbench.quantizers.doubled import Doubled
+from workbench.quantizers.factored import Factored
 from workbench.quantizers.quantizer import Quantizer
+from workbench.quantizers.rank_one import RankOne
 from workbench.quantizers.scales import E4M3, Float, PowerOfTwo
+from workbench.quantizers.split import Split
 
-KINDS = {kind.__name__: kind for kind in (Affine, Codebook, Float, PowerOfTwo, E4M3, Doubled)}
+KINDS = {kind.__name__: kind for kind in (Affine, Codebook, RankOne, Factored, Float, PowerOfTwo, E4M3, Doubled, Split)}
 
 
 def describe(thing: Any) -> Any:
@@ -24,7 +27,7 @@ def describe(thing: Any) -> Any:
     return list(thing) if isinstance(thing, tuple) else thing
 
 
-def from_description(text: dict[str, Any]) -> Quantizer:
+def from_description(text: dict[str, Any]) -> Quantizer | Factored:
     """The quantizer that :func:`describe` described.
 
     Raises:

@@ -21,6 +21,8 @@ class Doubled(ScaleFormat):
 
     quantizer: Quantizer
 
+    paper = "dettmers2023qlora"
+
     def encode(self, scale: Tensor, level: float) -> Parts:
         """The parts of the quantizer, their names prefixed, and the mean."""
         flat = scale.reshape(-1).to(torch.float32)

@@ -36,3 +36,17 @@ def hadamard(x: Tensor, size: int) -> Tensor:
         y = torch.stack([a + b, a - b], 2).view(-1, size)
         half *= 2
     return (y / size**0.5).view(x.shape)
+
+
+def turned(x: Tensor, matrix: Tensor) -> Tensor:
+    """x R along the last axis, block by block, for any square R: ``hadamard(x, k)`` is ``turned(x, hadamard(torch.eye(k), k))``.
+
+    Raises:
+        ValueError: for an R that is not square, or whose side does not divide the last axis.
+    """
+    size = len(matrix)
+    if matrix.shape != (size, size) or x.shape[-1] % size:
+        raise ValueError(
+            f"a matrix {tuple(matrix.shape)} cannot turn blocks of a last axis of {x.shape[-1]}; its side must divide it"
+        )
+    return (x.unflatten(-1, (-1, size)) @ matrix).flatten(-2)

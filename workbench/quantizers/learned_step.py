@@ -38,6 +38,8 @@ class LearnedStep(nn.Module):
         ValueError: for bits outside 2 to 16, or an ``x`` that is empty or all 0.
     """
 
+    paper = "esser2020lsq"
+
     def __init__(self, x: Tensor, bits: int = 4, signed: bool = True, each_row: bool = False) -> None:
         super().__init__()
         if not 2 <= bits <= 16:

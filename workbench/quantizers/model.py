@@ -11,9 +11,9 @@ from torch import nn
 from workbench.quantizers.activations import Clock, Dynamic, Ranges, Static
 from workbench.quantizers.affine import Affine
 from workbench.quantizers.layers import QuantizedLayer, channel_axis
-from workbench.quantizers.quantizer import Quantizer
+from workbench.quantizers.quantizer import Quantized, Quantizer
 
-Choice = Quantizer | Mapping[str, Quantizer | None] | None
+Choice = Quantizer | Mapping[str, Quantizer | Quantized | None] | None
 
 
 def quantized(
@@ -33,6 +33,7 @@ def quantized(
     Args:
         model: a network, or a denoiser with one in its field ``net``.
         weights: a quantizer for all layers, or one by layer name (see :func:`layers_of`); None, or a name left out, changes nothing.
+            By name, a matrix that is quantized already is taken as it is, such as from ``learned_roundings``.
         activations: the same for the input of each layer.
         ranges: measured ranges for the activations, from :func:`calibrate`; without them each tensor gives its own.
         keep: layers that stay in full precision: names, or beginnings of names.
@@ -40,17 +41,18 @@ def quantized(
 
     Raises:
         TypeError: for a model without a network.
-        ValueError: for names that no layer has, or ranges with a quantizer that is not Affine.
+        ValueError: for names that no layer has, a quantized matrix of another shape, or ranges with a quantizer that is not Affine.
     """
     new = copied(model)
     net, clock = net_of(new), Clock()
     names = [name for name, _ in layers_of(net)]
     _check(names, weights, activations, ranges, keep)
+    _check_shapes(net, weights)
     for name, layer in list(layers_of(net)):
         small, rough = _for(weights, name), _for(activations, name)
         if name.startswith(tuple(keep)) or (small is None and rough is None):
             continue
-        stored = None if small is None else small.quantize(layer.weight.flatten(1), generator)
+        stored = small if small is None or isinstance(small, Quantized) else small.quantize(layer.weight.flatten(1), generator)
         replace_layer(net, name, QuantizedLayer(layer, stored, _rounder(rough, name, layer, ranges, clock, generator)))
     if ranges is not None:
         net.register_forward_pre_hook(clock)
@@ -105,7 +107,14 @@ def _rounder(
     return Static(quantizer, ranges.times, ranges.low[name], ranges.high[name], channel_axis(layer), clock, generator)
 
 
-def _for(choice: Choice, name: str) -> Quantizer | None:
+def _check_shapes(net: nn.Module, weights: Choice) -> None:
+    for name, layer in layers_of(net):
+        given, shape = _for(weights, name), layer.weight.flatten(1).shape
+        if isinstance(given, Quantized) and given.shape != shape:
+            raise ValueError(f"{name} needs a matrix {tuple(shape)}, and the quantized one is {tuple(given.shape)}")
+
+
+def _for(choice: Choice, name: str) -> Quantizer | Quantized | None:
     return choice.get(name) if isinstance(choice, Mapping) else choice
 
 

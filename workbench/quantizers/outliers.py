@@ -5,57 +5,20 @@ directions of a weight out into a small branch in full precision.  They compose:
 What is quantized afterwards is the layer inside, with what it is given there.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from workbench.quantizers.activations import Ranges
-from workbench.quantizers.hadamard import block_size, hadamard
+from workbench.quantizers.cayley import check_orthogonal
+from workbench.quantizers.hadamard import block_size, hadamard, turned
 from workbench.quantizers.layers import channel_axis
+from workbench.quantizers.low_rank import low_rank, refined_low_rank
 from workbench.quantizers.model import copied, layers_of, net_of, replace_layer
-
-
-class Scaled(nn.Module):
-    """inner(x / scale), a factor for each input channel."""
-
-    def __init__(self, inner: nn.Module, scale: Tensor) -> None:
-        super().__init__()
-        self.inner = inner
-        self.register_buffer("scale", scale)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The layer on scaled inputs."""
-        return self.inner(x / self.scale)
-
-
-class Rotated(nn.Module):
-    """inner(H x), along the input channels."""
-
-    def __init__(self, inner: nn.Module, axis: int, size: int) -> None:
-        super().__init__()
-        self.inner, self.axis, self.size = inner, axis, size
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The layer on rotated inputs."""
-        return self.inner(hadamard(x.movedim(self.axis, -1), self.size).movedim(-1, self.axis))
-
-
-class Branched(nn.Module):
-    """inner(x) + up(down(x)): the branch works on the inputs as they come, whatever is done to those of the inner layer."""
-
-    def __init__(self, inner: nn.Module, down: Tensor, up: Tensor) -> None:
-        super().__init__()
-        self.inner = inner
-        self.options = {name: getattr(inner, name) for name in ("stride", "padding", "dilation")} if down.ndim == 4 else None
-        self.register_buffer("down", down)
-        self.register_buffer("up", up)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Both parts."""
-        if self.options is None:
-            return self.inner(x) + (x @ self.down.T) @ self.up.T
-        return self.inner(x) + nn.functional.conv2d(nn.functional.conv2d(x, self.down, **self.options), self.up)
+from workbench.quantizers.quantizer import Quantizer
+from workbench.quantizers.wrapped import Branched, Rotated, Scaled
 
 
 def smoothed(model: Any, ranges: Ranges, alpha: float = 0.5) -> Any:
@@ -90,26 +53,46 @@ def smoothed(model: Any, ranges: Ranges, alpha: float = 0.5) -> Any:
     return new
 
 
-def rotated(model: Any, size: int = 64) -> Any:
+def rotated(model: Any, size: int = 64, learned: Mapping[str, Tensor] | None = None) -> Any:
     """Return ``model`` with inputs and weights of every layer rotated by block-diagonal Hadamard matrices (``ashkboos2024quarot``).
 
     Blocks are of the largest power of two that divides the input channels, at most ``size``.
+
+    Args:
+        model: a network, or a denoiser with one.
+        size: of the largest block.
+        learned: orthogonal matrices for layers by name, in place of Hadamard ones (``liu2025spinquant``): see :func:`learned_rotation`.
+            All blocks of a layer share the matrix.
+
+    Raises:
+        ValueError: for a size below 1, names that no layer has, or matrices that are not orthogonal, or do not fit.
     """
-    new = copied(model)
+    new, learned = copied(model), dict(learned or {})
+    unknown = sorted(set(learned) - {name for name, _ in layers_of(net_of(new))})
+    if unknown:
+        raise ValueError(f"no layer is called {', '.join(unknown)}; quantizers.layers_of(model.net) lists them")
     for name, layer in list(layers_of(net_of(new))):
         axis, channels = channel_axis(layer), layer.weight.shape[1]
-        side = block_size(channels, size)
+        matrix = learned.get(name)
+        side = block_size(channels, size) if matrix is None else check_orthogonal(matrix, channels)
+        weight = layer.weight.detach().movedim(1, -1)
         with torch.no_grad():
-            layer.weight.copy_(hadamard(layer.weight.movedim(1, -1), side).movedim(-1, 1))
-        replace_layer(net_of(new), name, Rotated(layer, axis, side))
+            layer.weight.copy_((hadamard(weight, side) if matrix is None else turned(weight, matrix)).movedim(-1, 1))
+        replace_layer(net_of(new), name, Rotated(layer, axis, side, None if matrix is None else matrix.detach().clone()))
     return new
 
 
-def branched(model: Any, rank: int = 16) -> Any:
+def branched(model: Any, rank: int = 16, rest: Quantizer | None = None, rounds: int = 100) -> Any:
     """Return ``model`` with the best approximation of rank ``rank`` of every weight in a branch of its own, and the rest in the layer:
     SVDQuant's idea (``li2025svdquant``), to be used after :func:`smoothed`.
 
     Layers whose smaller side is at most 2 ``rank`` stay as they are: the branch would not be small.
+
+    Args:
+        model: a network, or a denoiser with one.
+        rank: of the branch.
+        rest: the quantizer that the rest is meant for; with it the branch is refined as :func:`workbench.quantizers.refined_low_rank` does.
+        rounds: of that, at most.
 
     Raises:
         ValueError: for a rank below 1.
@@ -121,9 +104,7 @@ def branched(model: Any, rank: int = 16) -> Any:
         matrix = layer.weight.detach().flatten(1)
         if min(matrix.shape) <= 2 * rank:
             continue
-        u, s, v = torch.linalg.svd(matrix.double(), full_matrices=False)
-        root = s[:rank].sqrt()
-        up, down = (u[:, :rank] * root).to(matrix), (v[:rank] * root[:, None]).to(matrix)
+        up, down = low_rank(matrix, rank) if rest is None else refined_low_rank(matrix, rank, rest, rounds)
         with torch.no_grad():
             layer.weight.sub_((up @ down).view_as(layer.weight))
         if channel_axis(layer) == 1:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -11,17 +12,25 @@ from workbench.quantizers import blocks, packing, rounding
 from workbench.quantizers.scales import Float, Parts, ScaleFormat
 
 
+@runtime_checkable
+class Restoring(Protocol):
+    """What can read stored parts: every :class:`Quantizer`, and what stores numbers without codes."""
+
+    def restore(self, parts: Mapping[str, Tensor], shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """The numbers that they stand for."""
+
+
 @dataclass(frozen=True, eq=False)
 class Quantized:
     """A tensor in few bits.
 
     Attributes:
-        quantizer: what made it.
+        quantizer: what made it, and reads it.
         shape, dtype: of the tensor that was quantized.
         parts: what is stored: "codes", packed, and what the quantizer needs to read them ("scale", ...).
     """
 
-    quantizer: "Quantizer"
+    quantizer: "Quantizer | Restoring"
     shape: torch.Size
     dtype: torch.dtype
     parts: Parts = field(repr=False)
@@ -95,7 +104,7 @@ class Quantizer:
 
     def restore(self, parts: Mapping[str, Tensor], shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """What stored parts stand for; ``Quantized.dequantize`` for parts that come from a file."""
-        codes = packing.unpack(parts["codes"], self.bits, math.prod(shape)).view(*shape)
+        codes = packing.unpack(parts["codes"], self.bits, math.prod(shape)).view(torch.Size(shape))
         wide = torch.float64 if dtype == torch.float64 else torch.float32
         return self.decode(codes, parts, wide).to(dtype)
 

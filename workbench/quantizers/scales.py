@@ -65,6 +65,8 @@ class PowerOfTwo(ScaleFormat):
 
     rule: str = "up"
 
+    paper = "rouhani2023mx"
+
     def __post_init__(self) -> None:
         if self.rule not in ("up", "floor"):
             raise ValueError(f"rule is {self.rule!r}; choose 'up' (never clips) or 'floor' (as the MX formats do)")

@@ -23,3 +23,6 @@ def straight_through(x: Tensor, quantizer: Quantizer, generator: torch.Generator
     clipped numbers should not pull, use :class:`~workbench.quantizers.LearnedStep`.
     """
     return _StraightThrough.apply(x, quantizer, generator)
+
+
+straight_through.paper = "bengio2013estimating"

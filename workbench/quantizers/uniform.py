@@ -113,12 +113,15 @@ def quantize(x: Tensor, steps: Steps, rounding: str = "nearest", generator: torc
     What lies outside the levels goes to the nearest one *before* it is rounded, so stochastic rounding stays inside, and unbiased there.
     A block whose step is 0 gets the code of 0.
     """
+    return round_to_whole(positions(x, steps).clamp(steps.low, steps.high), rounding, generator)
+
+
+def positions(x: Tensor, steps: Steps) -> Tensor:
+    """Where each number lies among the levels, as a code that is not yet whole, and not yet clipped."""
     if steps.start is not None:
         x = x - _entries(steps.start, x, steps)
     u = over(x, _entries(steps.step, x, steps))
-    if steps.zero is not None:
-        u = u + _entries(steps.zero, x, steps)
-    return round_to_whole(u.clamp(steps.low, steps.high), rounding, generator)
+    return u if steps.zero is None else u + _entries(steps.zero, x, steps)
 
 
 def dequantize(codes: Tensor, steps: Steps) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from workbench.nets.training import checkpoint
@@ -53,14 +54,26 @@ def describe(trainer: Trainer) -> dict[str, Any]:
     flat = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
     rate = settings.schedule
     labels = trainer.batches.labels
-    return flat | {
-        "schedule": {"name": type(rate).__name__, **dataclasses.asdict(rate)},
-        "model": type(trainer.model).__name__,
-        "objective": re.sub(r" at 0x[0-9a-f]+", "", repr(trainer.objective)),
-        "data": digest(trainer.batches.images, *(() if labels is None else (labels,))),
-        "first batch": digest(*(part for part in first[:3] if part is not None)),
-        "weights": digest(*trainer.net.state_dict().values()),
-    }
+    return (
+        flat
+        | _other_optimizer(trainer)
+        | {
+            "schedule": {"name": type(rate).__name__, **dataclasses.asdict(rate)},
+            "model": type(trainer.model).__name__,
+            "objective": re.sub(r" at 0x[0-9a-f]+", "", repr(trainer.objective)),
+            "data": digest(trainer.batches.images, *(() if labels is None else (labels,))),
+            "first batch": digest(*(part for part in first[:3] if part is not None)),
+            "weights": digest(*trainer.net.state_dict().values()),
+        }
+    )
+
+
+def _other_optimizer(trainer: Trainer) -> dict[str, str]:
+    """What the optimizer is, where it is not that of ``torch.optim`` which a run has by default."""
+    if type(trainer.optimizer) is torch.optim.AdamW:
+        return {}
+    groups = [{k: v for k, v in group.items() if k != "params"} for group in trainer.optimizer.state_dict()["param_groups"]]
+    return {"optimizer": f"{type(trainer.optimizer).__module__}.{type(trainer.optimizer).__name__} {groups}"}
 
 
 def digest(*tensors: Tensor) -> str:

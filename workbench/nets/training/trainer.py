@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,9 @@ from workbench.nets.training.batches import Batches
 from workbench.nets.training.objective import Objective
 from workbench.nets.training.processes import Alone
 from workbench.nets.training.settings import Settings
+
+ADAMW = partial(torch.optim.AdamW, foreach=True)
+"""The optimizer where no other is asked for."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,21 @@ class Trainer:
         objective: the loss.
         settings: all numbers.
         processes: who shares the work; this process alone by default.
+        optimizer: makes the optimizer, called as ``optimizer(parameters, lr=..., betas=..., eps=..., weight_decay=...)``, for instance
+            ``wb.quantizers.AdamW``; by default that of ``torch.optim``.
 
     Raises:
         ValueError, TypeError: where this model cannot be trained so, before any work.
     """
 
     def __init__(
-        self, model: Denoiser, batches: Batches, objective: Objective, settings: Settings, processes: Alone | None = None
+        self,
+        model: Denoiser,
+        batches: Batches,
+        objective: Objective,
+        settings: Settings,
+        processes: Alone | None = None,
+        optimizer: Callable[..., torch.optim.Optimizer] = ADAMW,
     ) -> None:
         net = network_of(model)
         objective.check(model)
@@ -75,8 +87,8 @@ class Trainer:
         if objective.target_halflife is not None:
             self.target = Average(net, objective.target_halflife, math.inf)
             self.objective = objective.towards(replace(model, net=self.target.net))
-        self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=settings.rate, betas=settings.betas, eps=1e-8, weight_decay=settings.weight_decay, foreach=True
+        self.optimizer = optimizer(
+            self.parameters, lr=settings.rate, betas=settings.betas, eps=1e-8, weight_decay=settings.weight_decay
         )
 
     def run(self, until: int | None = None) -> Iterator[Step]:
