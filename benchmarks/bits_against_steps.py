@@ -1,4 +1,4 @@
-"""Bits against steps on pictures: the networks of the book with weights of 8 to 3 bits, at several numbers of evaluations.
+"""Bits against steps on pictures: the networks of the book with weights of 8 to 2 bits, at several numbers of evaluations.
 
     errors      the distance to where the full network's flow leads from the same noise, root mean square, in units of the pictures'
                 standard deviation, for each network, solver, number of evaluations and number of bits
@@ -14,120 +14,22 @@ python -m benchmarks.bits_against_steps --artifact
 """
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
 import workbench as wb
 from benchmarks.judging import Judge
 from benchmarks.kept import Kept, Row
 from benchmarks.record import parser, publish_record, record, table
-from workbench.artifacts import quantized_networks
+from benchmarks.sampled_networks import CLASSES, START, STOP, WAYS, Q, Subject, denoiser, file_of, flow, small_of, unit_noise
+from workbench.artifacts.manifest import FOLDER, publish
 from workbench.data.cifar import data_root
 
-Q = wb.quantizers
-VE, RF = wb.schedules.VE(), wb.schedules.Rectified()
-BITS = (32, 8, 6, 5, 4, 3)
-START, STOP = 8.0, 0.02
-CLASSES = 10
-WAYS = ("pixel", "by chance", "one range", "by time")
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """A network, and how it is sampled.
-
-    Attributes:
-        model: the denoiser.
-        sha256: of the file it was read from.
-        solvers: by name.
-        grid: n -> the times of n evaluations.
-        start: noise of unit size -> the state at the first of them.
-        asked: (model, labels) -> the model that is asked.
-        reference: the name of the solver, and the number of steps, that count as converged.
-    """
-
-    model: Any
-    sha256: str
-    solvers: dict[str, wb.solvers.Solver]
-    grid: Callable[[int], Tensor]
-    start: Callable[[Tensor], Tensor]
-    asked: Callable[[Any, Tensor], wb.Denoiser]
-    reference: tuple[str, int]
-
-    def draw(self, small: Any, solver: str, steps: int, pictures: Tensor) -> tuple[Tensor, int]:
-        """The pictures whose seeds are given, and evaluations for each."""
-        x = self.start(unit_noise(pictures, self.shape))
-        with torch.no_grad():
-            run = wb.solve(self.asked(small, pictures % CLASSES), x, self.grid(steps), self.solvers[solver])
-        return run.x, run.evaluations
-
-    @property
-    def shape(self) -> torch.Size:
-        """Of a picture."""
-        return self.model.law.shape
-
-
-def denoiser(model: Any, sha256: str, start: float = START, stop: float = STOP) -> Subject:
-    """A denoiser after a Gaussian jump, on Karras' grid."""
-    first = VE.t_first
-    return Subject(
-        model.on(VE),
-        sha256,
-        {"Euler": wb.solvers.DDIM(), "2M": wb.solvers.DPMSolverPP2M(), "UniPC": wb.solvers.UniPC()},
-        lambda n: wb.grids.karras(VE, n, start=start, stop=stop),
-        lambda z: wb.gaussian.teleport(model.law, first * z, first, start),
-        lambda small, labels: small,
-        ("UniPC", 50),
-    )
-
-
-def flow(model: Any, sha256: str) -> Subject:
-    """A flow with classes, on even steps."""
-    return Subject(
-        model,
-        sha256,
-        {"Euler": wb.solvers.Euler(variable="t"), "Heun": wb.solvers.Heun(variable="t")},
-        lambda n: wb.grids.uniform(RF, n, start=1.0, stop=0.0),
-        lambda z: z,
-        lambda small, labels: small.given(labels),
-        ("Heun", 24),
-    )
-
-
-def unit_noise(pictures: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Noise from one seed for each picture; the first nine are the nine of the book."""
-    draws = [torch.randn(shape, generator=torch.Generator().manual_seed(int(seed))) for seed in pictures]
-    return torch.stack(draws)
-
-
-def weights_of(bits: int) -> Q.Affine | None:
-    """Groups of 32, steps of 16 bits; 32 bits are left as they are."""
-    return None if bits == 32 else Q.Affine(bits=bits, block=(1, 32), scales=Q.Float(torch.float16))
-
-
-def activations_of(bits: int, way: str) -> Q.Affine | None:
-    """One step for each pixel as it comes, or a table of measured ranges."""
-    if way == "exact":
-        return None
-    own = {"block": (-1,)} if way in ("pixel", "by chance") else {"block": (-1,), "zero": "integer"}
-    return Q.Affine(bits=bits, rounding="stochastic" if way == "by chance" else "nearest", **own)
-
-
-def small_of(subject: Subject, bits: int, rounded: int = 32, way: str = "exact", seed: int = 0) -> Any:
-    """The subject's model in few bits."""
-    activations = activations_of(rounded, way)
-    ranges = None
-    if way in ("one range", "by time"):
-        seen = torch.arange(1000, 1004)
-        ranges = Q.calibrate(subject.model, lambda m: subject.draw(m, "Euler", 16, seen), entries=1 if way == "one range" else 16)
-    if bits == 32 and activations is None:
-        return subject.model
-    generator = torch.Generator().manual_seed(seed)
-    return Q.quantized(subject.model, weights=weights_of(bits), activations=activations, ranges=ranges, generator=generator)
+BITS = (32, 8, 6, 5, 4, 3, 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,15 +41,18 @@ class Bench:
     pictures: int = 24
     batch: int = 32
 
-    def made(self, subject: Subject, solver: str, steps: int, bits: int, rounded: int = 32, way: str = "exact") -> Row:
+    def made(
+        self, subject: Subject, solver: str, steps: int, bits: int, rounded: int = 32, way: str = "exact", fine: bool = False
+    ) -> Row:
         """Pictures of a setting, in order of their seeds."""
         key = {"network": subject.sha256, "solver": solver, "steps": steps, "bits": bits, "pictures": self.pictures}
+        key |= {"fine": True} if fine and subject.fine else {}
         key |= {} if way == "exact" else {"rounded": rounded, "way": way}
 
         def make() -> Row:
             small, parts, evaluations = small_of(subject, bits, rounded, way), [], 0
             for rows in torch.arange(self.pictures).split(self.batch):
-                x, evaluations = subject.draw(small, solver, steps, rows)
+                x, evaluations = subject.draw(small, solver, steps, rows, fine)
                 parts.append(x)
             return {"evaluations": evaluations}, {"x": torch.cat(parts).half()}
 
@@ -155,7 +60,7 @@ class Bench:
 
     def error(self, subject: Subject, *setting: Any) -> dict[str, Any]:
         """Paired error of a setting with its standard error, and evaluations."""
-        ends = self.made(subject, *subject.reference, 32)[1]["x"].float()
+        ends = self.made(subject, *subject.reference, 32, fine=True)[1]["x"].float()
         contrast = (ends - ends.mean()).square().mean().sqrt()
         facts, tensors = self.made(subject, *setting)
         squares = (tensors["x"].float() - ends).div(contrast).double().square().flatten(1).mean(1)
@@ -164,7 +69,14 @@ class Bench:
         return {**facts, "error": root, "error_standard_error": spread}
 
     def distance(self, subject: Subject, solver: str, steps: int, bits: int, images: int) -> dict[str, Any]:
-        """Frechet distance of a setting."""
+        """Frechet distance of a setting, and its paired difference to the same network at 32 bits and 8 evaluations (a flow: 2)."""
+        facts, own = self._features(subject, solver, steps, bits, images)
+        _, full = self._features(subject, solver, 2 if subject.fine else 8, 32, images)
+        above = wb.metrics.frechet_difference(own["features"], full["features"], self.judge.reference)
+        more = {"above_full": above.value, "above_full_standard_error": above.standard_error}
+        return {**facts, "images": images, **self.judge.distance(own["features"]), **more}
+
+    def _features(self, subject: Subject, solver: str, steps: int, bits: int, images: int) -> Row:
         key = {"network": subject.sha256, "solver": solver, "steps": steps, "bits": bits, "images": images}
 
         def make() -> Row:
@@ -174,8 +86,7 @@ class Bench:
                 found.append(self.judge.features(x))
             return {"evaluations": evaluations}, {"features": torch.cat(found)}
 
-        facts, tensors = self.kept.row(key, make)
-        return {**facts, "images": images, **self.judge.distance(tensors["features"])}
+        return self.kept.row(key, make)
 
     def by_time(self, subject: Subject, solver: str, steps: int, bits: int, few: int = 9) -> dict[str, Any]:
         """The error of the answer along the path of the full network."""
@@ -194,17 +105,6 @@ class Bench:
 
         tensors = self.kept.row(key, make)[1]
         return {"time": tensors["times"].tolist(), "relative": tensors["relative"].tolist()}
-
-
-def file_of(subject: Subject, bits: int) -> dict[str, Any]:
-    """Bytes of the packed network, and what its quantizers say they should be."""
-    small, parameters = small_of(subject, bits), sum(p.numel() for p in subject.model.net.parameters())
-    content = quantized_networks.pack(small.net)
-    tensors, header = quantized_networks.content_nbytes(small.net), int.from_bytes(content[:8], "little")
-    if len(content) != 8 + header + tensors:
-        raise ValueError(f"the file has {len(content)} bytes, its parts {8 + header + tensors}")
-    each = len(content) / parameters
-    return {"parameters": parameters, "file_bytes": len(content), "tensor_bytes": tensors, "bytes_a_parameter": each}
 
 
 def error_rows(
@@ -238,15 +138,24 @@ def distance_rows(bench: Bench, subjects: dict[str, Subject], settings: list[tup
 
 
 PLAN = {
-    "cifar10-denoiser": {"2M": (4, 8, 16), "Euler": (4, 8, 16)},
     "cifar10-flow": {"Euler": (1, 2, 4, 8, 16)},
+    "cifar10-denoiser": {"2M": (4, 6, 8, 12, 16), "Euler": (4, 8, 16, 32)},
     "cifar10-dit": {"2M": (4, 8, 16)},
 }
 DISTANCES = [
-    *(("cifar10-denoiser", "2M", n, b) for n, b in ((8, 32), (8, 4), (8, 3), (4, 4), (16, 4))),
+    *(("cifar10-denoiser", "2M", n, b) for n, b in ((8, 32), (8, 8), (8, 4), (8, 3), (4, 8), (4, 4), (16, 4))),
     *(("cifar10-flow", "Euler", n, b) for n, b in ((2, 32), (2, 4), (2, 3))),
 ]
 ROUNDED = [(way, b, n) for b, ways in ((6, WAYS), (4, WAYS[:2])) for way in ways for n in (8, 32)]
+SHOWN = [(solver, n, b) for solver in ("2M", "Euler") for n in (16, 8, 4) for b in (32, 6, 4, 3, 2)]
+PICTURES = "bits-against-steps-nine"
+
+
+def shown(bench: Bench, subject: Subject, settings: list[tuple[str, int, int]]) -> dict[str, Tensor]:
+    """The nine of some settings as bytes, under names such as 2M-8-4, and where the full network ends, as "converged"."""
+    made = {f"{solver}-{n}-{b}": bench.made(subject, solver, n, b)[1]["x"][:9].float() for solver, n, b in settings}
+    pictures = {name: ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8) for name, x in made.items()}
+    return pictures | {"converged": bench.made(subject, *subject.reference, 32, fine=True)[1]["x"][:9].clone()}
 
 
 def main() -> None:
@@ -292,6 +201,20 @@ def main() -> None:
     if o.artifact:
         command = f"python -m benchmarks.bits_against_steps --images {o.images} --pictures {o.pictures} --artifact"
         publish_record("bits-against-steps", facts, source="own-network", command=command, seed=0)
+        subject = subjects["cifar10-denoiser"]
+        publish(
+            PICTURES,
+            save(shown(bench, subject, SHOWN)),
+            FOLDER,
+            file=f"{PICTURES}.safetensors",
+            kind="pictures",
+            source="own-network",
+            command=command,
+            measured={
+                "words": "The nine at several numbers of evaluations and bits, two solvers; k stands for k / 127.5 - 1.",
+                "network_sha256": subject.sha256,
+            },
+        )
     print("done", file=sys.stderr)
 
 

@@ -30,7 +30,7 @@ from workbench.search import Evolution, Stage, evolve
 
 SEED = 7
 LEVELS = (2, 3, 4, 6, 8)
-DEFAULTS = {"samples": 8, "first": 2, "held": 24, "generations": 100, "offspring": 6, "survivors": 2, "random": 6}
+DEFAULTS = {"samples": 8, "first": 2, "held": 24, "generations": 80, "offspring": 6, "survivors": 2, "random": 6}
 
 
 def rng(*keys: int) -> torch.Generator:

@@ -7,7 +7,7 @@
              trained on, *excess* its part above the exact flow's: E|velocity - exact velocity|^2.  A training that ends in numbers that
              are not finite is recorded by the step at which it did.
 
-About ten minutes of one slow core with three seeds.
+About ten minutes of one core with three seeds.
 """
 
 import functools
@@ -34,7 +34,7 @@ from workbench.quantizers.optimizers import formats
 RF = wb.schedules.Rectified()
 EVEN, DYNAMIC = number_formats.linear_without_zero(), number_formats.dynamic_without_zero()
 WITH_ZERO, EVEN_WITH_ZERO = number_formats.dynamic(signed=False), tuple(k / 15 for k in range(16))
-DEFAULTS = {"seeds": 3, "steps": 1500, "width": 128, "judged": 16_384}
+DEFAULTS = {"seeds": 3, "steps": 400, "width": 128, "judged": 16_384}
 BASE = "32 bits"
 
 

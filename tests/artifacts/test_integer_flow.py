@@ -23,20 +23,20 @@ def built(tmp_path_factory):
 def test_what_is_built_loads_and_codes(built):
     folder, other, entry = built
     found, small = wb.artifacts.load("integer-flow", folder), halved(other)
-    assert torch.equal(found.codec.decode(found.codec.encode(small)), small) and found.codec.portable
+    assert torch.equal(found["codec"].decode(found["codec"].encode(small)), small) and found["codec"].portable
     about = entry["measured"]["bits_per_dimension"]
-    assert about["thin"] == found.floats.bits_per_dimension(small)
-    assert about["whole"] == found.codec.flow.bits_per_dimension(small)
-    assert about["tables"] == found.codec.bits_per_dimension(small)
+    assert about["thin"] == found["floats"].bits_per_dimension(small)
+    assert about["whole"] == found["codec"].flow.bits_per_dimension(small)
+    assert about["tables"] == found["codec"].bits_per_dimension(small)
     assert {"linear", "floats", "gates", "activations", "weights", "gaussian", "zlib", "lzma", "PNG"} <= set(about)
     assert entry["measured"]["held_out"] == 12 and entry["measured"]["hardware"] == "a test"
-    assert entry["measured"]["filters_left"] == flows.filters(found.floats) <= entry["measured"]["filters"] == 15 * 2 * 16
+    assert entry["measured"]["filters_left"] == flows.filters(found["floats"]) <= entry["measured"]["filters"] == 15 * 2 * 16
 
 
 def test_the_codec_reads_what_the_one_before_storing_wrote(built):
     folder, other, _ = built
-    codec = wb.artifacts.load("integer-flow", folder).codec
-    again = integer_flow.unpack(integer_flow.pack(wb.artifacts.load("integer-flow", folder).floats, codec)).codec
+    codec = wb.artifacts.load("integer-flow", folder)["codec"]
+    again = integer_flow.unpack(integer_flow.pack(wb.artifacts.load("integer-flow", folder)["floats"], codec))["codec"]
     assert again.model == codec.model
     small = halved(other)[:2]
     assert torch.equal(again.decode(codec.encode(small)), small)
@@ -63,9 +63,9 @@ def test_the_shipped_codec():
     found, about = wb.artifacts.load("integer-flow"), wb.artifacts.describe("integer-flow")
     assert about["bytes"] < 1_000_000
     x = halved(wb.artifacts.load("stand-in-images").images[:24])
-    content = found.codec.encode(x)
-    assert torch.equal(found.codec.decode(content), x)
-    assert len(content) <= found.codec.most_bytes(x)
+    content = found["codec"].encode(x)
+    assert torch.equal(found["codec"].decode(content), x)
+    assert len(content) <= found["codec"].most_bytes(x)
     recorded = about["measured"]["bits_per_dimension"]
     assert recorded["tables"] < min(recorded["PNG"], recorded["lzma"], recorded["zlib"])
     assert abs(recorded["whole"] - recorded["thin"]) < 0.1

@@ -108,7 +108,7 @@ def check(folder: Path, data: dict[str, Cifar10], old: dict) -> None:
     flow = about["cifar10-flow"]
     assert flow["teacher"]["network"] == sha256["cifar10-denoiser"] and flow["pairs"] == 32 and flow["images"] == STEPS * BATCH
     assert made["cifar10-flow"].given(torch.tensor([1, 2])).velocity(x, 1.0).shape == x.shape
-    codec = made["integer-flow"].codec
+    codec = made["integer-flow"]["codec"]
     small = pictures_of_half_the_side(data["test"].images[:3])
     assert torch.equal(codec.decode(codec.encode(small)), small)
     assert len(made["stand-in-images"]) == 10 and made["stand-in-images"].images.shape == (10, 3, SIDE, SIDE)

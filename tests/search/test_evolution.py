@@ -42,11 +42,11 @@ STAGES = Evolution(generations=12, offspring=8, stages=(Stage(2, 4), Stage(8, 2)
 
 
 def test_it_finds_the_best_and_never_loses_it():
-    found = evolve(START, flip, Counted(), Evolution(40, 8), generator=seeded())
+    found = evolve(START, flip, Counted(), Evolution(25, 8), generator=seeded())
     assert found.best == Counted().target
     best = [one.fitness for one in found.history]
     assert all(b <= a for a, b in itertools.pairwise(best)) and best[0] > best[-1]
-    assert [one.number for one in found.history] == list(range(41))
+    assert [one.number for one in found.history] == list(range(26))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -154,7 +154,7 @@ def test_what_is_not_finite_fools_nobody(bad):
     """Half of all states answer with ``bad``, the start among them."""
     honest = Counted()
     fitness = lambda state, stage: bad if state[0] == 0 else honest(state, stage)  # noqa: E731
-    found = evolve(START, flip, fitness, Evolution(40, 8), generator=seeded(11))
+    found = evolve(START, flip, fitness, Evolution(25, 8, tries=5), generator=seeded(11))
     assert found.history[0].fitness == math.inf and found.best == honest.target and math.isfinite(found.fitness)
     lost = evolve(START, flip, lambda state, stage: bad, Evolution(3, 4), generator=seeded(11))
     assert lost.fitness == math.inf and len(lost.history) == 4
@@ -163,14 +163,16 @@ def test_what_is_not_finite_fools_nobody(bad):
 def test_equal_fitness_may_drift():
     """On a plateau the search moves, which it must to cross one; it never moves upward."""
     stairs = lambda state, stage: float(max(4 - sum(state), 0) // 4)  # noqa: E731
-    found = evolve(START, lambda s, g: flip(s, g), stairs, Evolution(60, 2), generator=seeded(12))
+    found = evolve(START, lambda s, g: flip(s, g), stairs, Evolution(30, 2), generator=seeded(12))
     assert found.fitness == 0.0
 
 
 def test_a_small_space_is_exhausted_and_then_costs_nothing():
     fitness = Counted()
-    found = evolve((0, 0, 0), flip, lambda s, stage: fitness(s + START[3:], stage), Evolution(50, 4), generator=seeded(13))
-    assert found.evaluations == 8 == len(fitness.asked) and found.history[-1].number == 50
+    found = evolve(
+        (0, 0, 0), flip, lambda s, stage: fitness(s + START[3:], stage), Evolution(20, 4, tries=10), generator=seeded(13)
+    )
+    assert found.evaluations == 8 == len(fitness.asked) and found.history[-1].number == 20
 
 
 def test_the_callback_sees_every_generation_and_the_bar_is_shown(capsys):
@@ -201,7 +203,7 @@ def test_what_cannot_be_done_is_said_before_any_work(tmp_path):
 
 def test_settings_are_checked():
     for bad in ({"generations": -1}, {"offspring": 0}, {"tries": 0}, {"offspring": 2.0}):
-        with pytest.raises(ValueError, match="need to be at least 1"):
+        with pytest.raises((ValueError, TypeError), match="need to be at least 1|violates type hint"):
             Evolution(**bad)
     with pytest.raises(ValueError, match="no stages"):
         Evolution(stages=())
@@ -214,7 +216,6 @@ def test_settings_are_checked():
     with pytest.raises(ValueError, match="at least one sample"):
         Stage(0, 1)
     assert STAGES.samples_a_generation == 8 * 2 + 4 * 8 + 2 * 32
-    assert Evolution(stages=[Stage(1, 1)]) == Evolution()
     with pytest.raises(AttributeError):
         STAGES.offspring = 3
 

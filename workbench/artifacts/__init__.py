@@ -6,9 +6,9 @@ number of images it had seen; ``load("cifar10-dit")`` returns a small transforme
 returns a ``Classifier``, and ``load("cifar10-features")`` the ``FeatureStatistics`` that its features have over the images of
 "train" and of "test"; ``load("stand-in-images")`` returns samples of the denoiser as a data set, ``StandIns``;
 ``load("cifar10-nine")`` returns the nine pictures of the denoiser by schedule; ``load("ring-flows")`` returns three rounds of
-rectified flow on the ring, by round and seed, ``load("ring-one-step")`` four ways to one evaluation on it, by name and seed;
-``load("integer-flow")`` returns a lossless codec for
-small pictures, ``TrainedFlow``, in floats and in whole numbers;
+rectified flow on the ring, by round and seed, ``load("ring-one-step")`` four ways to one evaluation on it, by name and seed,
+``load("ring-deep")`` a flow of it with nine narrow layers; ``load("integer-flow")`` returns a lossless codec for small pictures,
+by "codec", and by "floats" the flow that it was rounded from;
 ``load("cifar10-facts")`` returns the recorded measurements that need the images.
 ``manifest.json`` says of each file what it was made from, by which command, and what may be claimed from it.
 

@@ -8,7 +8,6 @@ few minutes on one core.
 
 import copy
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +27,6 @@ from workbench.quantizers.integer_flows.yardsticks import halved, yardsticks
 NAME = "integer-flow"
 SIDE, COMPONENTS, LEVELS = 16, 3, 3
 STEPS = {"floats": 1200, "gates": 200, "activations": 30, "weights": 130}
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedFlow:
-    """A flow for pictures (n, 3, 16, 16) of bytes, twice."""
-
-    floats: flows.IntegerFlow
-    """Gates closed and removed, floats otherwise."""
-    codec: flows.Codec
-    """The same in whole numbers, with its tables."""
 
 
 def trained(
@@ -99,7 +88,9 @@ def build(
     content = pack(stages["thin"], codec)
     stored = unpack(content)
     found = {name: flow.bits_per_dimension(other) for name, flow in stages.items()}
-    found |= {"tables": stored.codec.bits_per_dimension(other), "gaussian": gaussian_bits(small, other, seed)} | yardsticks(other)
+    found |= {"tables": stored["codec"].bits_per_dimension(other), "gaussian": gaussian_bits(small, other, seed)} | yardsticks(
+        other
+    )
     return publish(
         NAME,
         content,
@@ -146,8 +137,8 @@ def pack(floats: flows.IntegerFlow, codec: flows.Codec) -> bytes:
     return save_safetensors({key: value.detach().contiguous() for key, value in tensors.items()})
 
 
-def unpack(content: bytes) -> TrainedFlow:
-    """Return what ``pack`` wrote. Raises ``ArtifactError`` for bytes that are something else."""
+def unpack(content: bytes) -> dict[str, flows.IntegerFlow | flows.Codec]:
+    """Return "floats", the flow without its closed filters and else in floats, and "codec", the same in whole numbers with its tables. Raises ``ArtifactError`` for bytes that are something else."""
     try:
         tensors = load_safetensors(content)
         shape = tensors.pop("shape").tolist()
@@ -155,7 +146,7 @@ def unpack(content: bytes) -> TrainedFlow:
         laws = [
             flows.Tables(tensors[f"tables/{k}/low"], tensors[f"tables/{k}/frequencies"].long()) for k in range(len(whole.priors))
         ]
-        return TrainedFlow(floats, flows.Codec(whole, laws))
+        return {"floats": floats, "codec": flows.Codec(whole, laws)}
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise ArtifactError(f"these bytes are no integer flow in safetensors form: {error}") from error
 

@@ -51,7 +51,6 @@ class Evolution:
     paper = "sieberling2025evopress"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stages", tuple(self.stages))
         if not (_whole(self.offspring) and _whole(self.tries) and _whole(self.generations + 1)):
             raise ValueError(
                 f"offspring={self.offspring} and tries={self.tries} need to be at least 1, and generations={self.generations} at least "

@@ -17,6 +17,13 @@ q = sp.symbols("q_1:4", positive=True)
 state, frequency = sp.symbols("X f", positive=True)
 _rest, _start = sp.symbols("r c", nonnegative=True)
 total = 2**16
+spread = sp.Symbol("s", positive=True)
+"""Standard deviation of what a coupling leaves, in steps."""
+
+
+def gaussian_bits(variance: sp.Expr) -> sp.Expr:
+    """The differential entropy of a Gaussian, in bits."""
+    return bits(2 * sp.pi * sp.E * variance) / 2
 
 
 def sigmoid(x: sp.Expr) -> sp.Expr:
@@ -56,6 +63,12 @@ STATEMENTS = (
         sp.Derivative(sigmoid(place / temperature), place),
         sigmoid(place / temperature) * sigmoid(-place / temperature) / temperature,
         note="The slope of one smooth stair; its area is the height of the stair, 1.",
+    ),
+    Statement(
+        "rounded-coupling",
+        gaussian_bits(spread**2 + sp.Rational(2, 12)) - gaussian_bits(spread**2 + sp.Rational(1, 12)),
+        bits(1 + 1 / (12 * spread**2 + 1)) / 2,
+        note="What one rounded coupling costs: the error of the rounding, 1/12, on top of what it leaves, which is on a grid already.",
     ),
     Statement(
         "coder-step",

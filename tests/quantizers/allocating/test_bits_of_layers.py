@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from operator import mul
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.quantizers import BitBudget, additive, allocation
-from workbench.search import Evolution, Stage, evolve
+from workbench.search import Evolution, evolve
 
 
 def seeded(seed=0):
@@ -37,7 +38,7 @@ def test_any_sizes_never_exceed_the_budget(same_size):
     sizes = (2304, *(16384,) * 4, 256, 640, 640, 1)
     budget = BitBudget(sizes, 3.3, (2, 3, 4, 6, 8), same_size)
     seen, least = set(), math.inf
-    for state in walk(budget, 10_000, seed=1):
+    for state in walk(budget, 5000, seed=1):
         assert budget.cost(state) <= budget.bits and set(state) <= {2, 3, 4, 6, 8} and len(state) == 9
         seen.add(state)
         least = min(least, budget.cost(state))
@@ -92,27 +93,21 @@ def test_a_product_of_floats_does_not_lose_a_bit():
     assert BitBudget((10,), 2.3, (2,)).bits == 23 and BitBudget((1000,), 4.1, (2,)).bits == 4100
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_with_additive_errors_the_search_finds_the_best_of_all(seed):
-    """Random sizes and errors, which need not fall with the bits; the knapsack and brute force say what is best."""
-    draws, levels = seeded(seed), (2, 3, 4, 6, 8)
-    count = 8 if seed == 0 else 6
+@pytest.mark.parametrize(("count", "levels"), [(8, (2, 3, 4)), (5, (2, 3, 4, 6, 8)), (4, (1, 2, 4, 8, 16))])
+def test_with_additive_errors_the_search_finds_the_best_of_all(count, levels):
+    """Random sizes and errors, which need not fall with the bits; brute force and the knapsack say what is best."""
+    draws = seeded(count)
     sizes = tuple(int(n) for n in 16 * torch.randint(1, 9, (count,), generator=draws))
-    worth = torch.rand(count, len(levels), generator=draws).double()
-    alone = [dict(zip(levels, (row / 4.0 ** torch.tensor(levels)).tolist(), strict=True)) for row in worth]
-    budget = BitBudget(sizes, 3.5, levels)
-    every = itertools.product(levels, repeat=count)
-    best = min(additive(alone, bits) for bits in every if budget.cost(bits) <= budget.bits)
+    worth = torch.rand(count, len(levels), generator=draws).double() / 4.0 ** torch.tensor(levels)
+    alone = [dict(zip(levels, row, strict=True)) for row in worth.tolist()]
+    budget, average = BitBudget(sizes, 3.5, levels), 3.5
+    every = [bits for bits in itertools.product(levels, repeat=count) if sum(map(mul, bits, sizes)) <= average * sum(sizes)]
+    best = min(sum(errors[b] for errors, b in zip(alone, bits, strict=True)) for bits in every)
     assert math.isclose(additive(alone, allocation.exact(alone, sizes, budget.bits)), best, rel_tol=1e-12)
-    found = evolve(
-        budget.start(draws),
-        budget.mutate,
-        lambda bits, stage: additive(alone, bits),
-        Evolution(150, 16, (Stage(1, 1),)),
-        generator=draws,
-    )
-    assert math.isclose(found.fitness, best, rel_tol=1e-12) and budget.check(found.best)
-    assert found.evaluations < 5**count / 2
+    asked = lambda bits, stage: additive(alone, bits)  # noqa: E731
+    found = evolve(budget.start(draws), budget.mutate, asked, Evolution(80, 8, tries=5), generator=draws)
+    assert math.isclose(found.fitness, best, rel_tol=1e-12) and found.best in every
+    assert found.evaluations < len(every)
 
 
 def test_what_is_no_allocation_is_refused():
@@ -125,7 +120,7 @@ def test_what_is_no_allocation_is_refused():
         with pytest.raises(ValueError, match=message):
             budget.mutate(bits, seeded())
     for sizes, levels in (((), (2,)), ((4,), ()), ((0,), (2,)), ((4.0,), (2,)), ((4,), (0, 2))):
-        with pytest.raises(ValueError, match="whole numbers of at least 1|"):
+        with pytest.raises((ValueError, TypeError), match="whole numbers of at least 1|violates type hint"):
             BitBudget(sizes, 3, levels)
     with pytest.raises(ValueError, match="below the lowest level, 2"):
         BitBudget((4,), 1.5)

@@ -123,7 +123,7 @@ def test_many_small_errors_add_up_where_they_are_independent():
     with torch.no_grad():
         for p in net.parameters():
             p.copy_(torch.randn(p.shape, generator=draws))
-    x = torch.randn(50, 6, generator=draws)
+    x, net = torch.randn(50, 6, generator=draws), net.requires_grad_(False)
     true, chance = net(x), Affine(bits=8, rounding="stochastic")
     for _ in range(300):
         bank = LayerBank(net, {8: chance}, generator=draws)

@@ -74,7 +74,7 @@ def test_a_denoiser_comes_back_as_a_denoiser_and_can_be_quantized():
 def test_a_mutation_keeps_the_number_of_blocks():
     budget, generator = BlockBudget(9, 3), seeded(4)
     state, seen, changed = budget.start(generator), set(), set()
-    for _ in range(10_000):
+    for _ in range(3000):
         after = budget.mutate(state, generator)
         assert len(set(after)) == 3 and set(after) <= set(range(9)) and list(after) == sorted(after)
         changed.add(len(set(after) - set(state)))

@@ -24,6 +24,6 @@ def stages():
 
     flow = flows.IntegerFlow((3, 8, 8), flows.lifting(3, 2), network, components=2, generator=generator)
     flow = flows.linear_start(flow, x)
-    flows.fit(flow, x, steps=8, batch=16, generator=generator, rate=1e-3)
+    flows.fit(flow, x, steps=10, batch=24, generator=generator, rate=1e-4)
     rounded = flows.rounded_weights(flows.rounded_activations(flow, x))
     return {"x": x, "floats": flow, "rounded": rounded, "whole": flows.whole(rounded)}

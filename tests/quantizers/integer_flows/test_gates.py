@@ -36,7 +36,7 @@ def test_closed_channels_are_zero_and_gradients_pass_inside(rng):
 def test_the_price_counts_and_pulls_at_one_rate():
     gates = with_p([0.9, 0.4, 1.2, -0.1])
     price = gates.price
-    assert float(price) == pytest.approx(0.9 + 0.4 + 1.0 + 0.0)
+    assert price.item() == pytest.approx(0.9 + 0.4 + 1.0 + 0.0)
     price.backward()
     assert gates.p.grad.tolist() == [1, 1, 0, 0]
 

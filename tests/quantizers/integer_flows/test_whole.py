@@ -45,10 +45,15 @@ def test_fixed_point_rescaling(total, ratio):
 
 
 def test_whole_numbers_follow_the_rounded_floats(stages):
-    """Not equal, since floats are not: but nearly every translation is the same whole number, and the code is as long."""
+    """Coupling by coupling on the same input: nearly every translation is the same whole number, none is off by 2, and the code is as long.
+
+    Over the whole flow small differences add up, so there only the length of the code is compared.
+    """
     x, rounded, whole = stages["x"], stages["rounded"], stages["whole"]
-    same = [float((a == b).float().mean()) for a, b in zip(rounded(x), whole(x), strict=True)]
-    assert min(same) > 0.9
+    for floats, integers in zip(rounded.couplings, whole.couplings, strict=True):
+        z = torch.randint(-90, 91, (4, len(floats.reads), 4, 4), generator=torch.Generator().manual_seed(0))
+        gap = floats.translator(z.float()).round().long() - integers.translator(z)
+        assert gap.abs().max() <= 1 and (gap != 0).float().mean() < 0.1
     assert whole.bits_per_dimension(x) == pytest.approx(rounded.bits_per_dimension(x), abs=0.01)
     assert not torch.equal(whole(x)[0], flows.squeeze(x.long() - 128)[:, 3:])
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -17,8 +18,8 @@ class BitBudget:
         sum_l b_l D_l <= B.
 
     A mutation is a *level switch* (``sieberling2025evopress``): one layer goes up a level and others go down, one level at a time, until
-    the budget holds; what is then left over is spent, where a level still fits.  Between layers of one size on evenly spaced levels this
-    is one up, one down, and the cost never changes.
+    the budget holds.  What is then left over is spent where a level still fits, but only every other time, for more bits can do harm.
+    Between layers of one size on evenly spaced levels this is one up, one down, and the cost never changes.
 
         >>> budget = BitBudget(sizes=(64, 64, 64), average=3, levels=(2, 3, 4))
         >>> sorted(budget.mutate((3, 3, 3), torch.Generator().manual_seed(1)))
@@ -41,7 +42,6 @@ class BitBudget:
     paper = "sieberling2025evopress"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sizes", tuple(self.sizes))
         object.__setattr__(self, "levels", tuple(sorted(set(self.levels))))
         for what, values in (("sizes", self.sizes), ("levels", self.levels)):
             if not values or not all(isinstance(one, int) and one >= 1 for one in values):
@@ -65,7 +65,7 @@ class BitBudget:
     def start(self, generator: torch.Generator) -> Bits:
         """The uniform allocation, and what it leaves over spent at random."""
         bits = list(self.uniform())
-        self._spend(bits, range(len(bits)), generator)
+        self._spend(bits, range(len(bits)), self.bits - self.cost(bits), generator)
         return tuple(bits)
 
     def check(self, bits: Sequence[int]) -> Bits:
@@ -93,39 +93,35 @@ class BitBudget:
         return tuple(state)
 
     def _switch(self, bits: list[int], generator: torch.Generator) -> None:
-        before = list(bits)
+        before, left = list(bits), self.bits - self.cost(bits)
         able = [k for k, b in enumerate(bits) if b < self.levels[-1]]
         if not able:
             return
         raised = _pick(able, generator)
         group = [k for k in range(len(bits)) if k != raised and (not self.same_size or self.sizes[k] == self.sizes[raised])]
-        bits[raised] = self._up(bits[raised])
+        left -= self._move(bits, raised, 1)
         lowered = set()
-        while self.cost(bits) > self.bits:
+        while left < 0:
             able = [k for k in group if bits[k] > self.levels[0]]
             if not able:
                 bits[:] = before
                 return
             k = _pick(able, generator)
-            bits[k] = self._down(bits[k])
+            left -= self._move(bits, k, -1)
             lowered.add(k)
-        self._spend(bits, [k for k in group if k not in lowered], generator)
+        if int(torch.randint(2, (), generator=generator, device=generator.device)):
+            self._spend(bits, [k for k in group if k not in lowered], left, generator)
 
-    def _spend(self, bits: list[int], among: Sequence[int], generator: torch.Generator) -> None:
-        """Raise layers at random for as long as there is one that fits."""
-        while True:
-            left = self.bits - self.cost(bits)
-            able = [k for k in among if bits[k] < self.levels[-1] and (self._up(bits[k]) - bits[k]) * self.sizes[k] <= left]
-            if not able:
-                return
-            k = _pick(able, generator)
-            bits[k] = self._up(bits[k])
+    def _spend(self, bits: list[int], among: Sequence[int], left: int, generator: torch.Generator) -> None:
+        """Raise layers at random for as long as there is one that fits into the bits that are left."""
+        up = dict(pairwise(self.levels))
+        while able := [k for k in among if bits[k] in up and (up[bits[k]] - bits[k]) * self.sizes[k] <= left]:
+            left -= self._move(bits, _pick(able, generator), 1)
 
-    def _up(self, level: int) -> int:
-        return self.levels[self.levels.index(level) + 1]
-
-    def _down(self, level: int) -> int:
-        return self.levels[self.levels.index(level) - 1]
+    def _move(self, bits: list[int], k: int, by: int) -> int:
+        """Move layer ``k`` one level; return what it costs."""
+        old, bits[k] = bits[k], self.levels[self.levels.index(bits[k]) + by]
+        return (bits[k] - old) * self.sizes[k]
 
 
 def _pick(places: Sequence[int], generator: torch.Generator) -> int:

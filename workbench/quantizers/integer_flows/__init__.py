@@ -26,6 +26,7 @@ from workbench.quantizers.integer_flows.squeeze import squeeze, unsqueeze
 from workbench.quantizers.integer_flows.through import round_through
 from workbench.quantizers.integer_flows.translator import Translator
 from workbench.quantizers.integer_flows.whole import WholeConvolution, WholeTranslator
+from workbench.quantizers.integer_flows.yardsticks import halved, yardsticks
 
 __all__ = [
     "Codec",
@@ -43,6 +44,7 @@ __all__ = [
     "filters",
     "fit",
     "gated",
+    "halved",
     "lifting",
     "linear_start",
     "log_bin",
@@ -56,4 +58,5 @@ __all__ = [
     "unsqueeze",
     "whole",
     "without_closed",
+    "yardsticks",
 ]
