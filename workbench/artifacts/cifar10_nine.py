@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
@@ -84,8 +84,8 @@ def ended(model: Denoiser, steps: int) -> Float[Tensor, "9 channels height width
     return solve(model, nine(schedule), log_snr(schedule, steps, stop=0.0), DPMSolverPP3M()).x
 
 
-def unpack(content: bytes) -> dict[str, Float[Tensor, "9 channels height width"]]:
-    """Return the pictures by the name of their schedule's class. Raises ``ArtifactError`` for bytes that are something else."""
+def unpack(content: bytes) -> dict[str, Shaped[Tensor, "9 channels height width"]]:
+    """Return the pictures by name: floats, or bytes where bytes were stored. Raises ``ArtifactError`` for bytes that are something else."""
     try:
         return load_safetensors(content)
     except Exception as error:

@@ -32,8 +32,10 @@ def count(u: Float[Tensor, "*shape"], thresholds: tuple[float, ...]) -> Integer[
 
 @lru_cache(maxsize=32)
 def _drawers(thresholds: tuple[float, ...]) -> tuple[Tensor, Tensor, int] | None:
-    """(below, inside, bits left out), or None where two thresholds are too close for drawers of a useful size."""
+    """(below, inside, bits left out), or None where drawers cannot tell: infinite thresholds, or two too close."""
     edges = torch.tensor(thresholds, dtype=torch.float32)
+    if not bool(edges.isfinite().all()):
+        return None  # infinity shares its drawer with NaN
     for left_out in range(23, _SMALLEST - 1, -1):
         half = 1 << 31 - left_out
         first = torch.arange(-half, half, dtype=torch.int32) << left_out

@@ -31,8 +31,9 @@ STATEMENTS = (
     ),
     Statement(
         "smallest-level-bounds",
-        1 / sp.sqrt(scale / 2**bits),
+        1 / sp.sqrt(scale * level),
         2 ** (bits / 2) / sp.sqrt(scale),
+        given={level: 2**-bits},
         note="Without 0 the smallest of evenly spaced levels is 2^-b, and bounds what a step is divided by.",
     ),
     Statement(
