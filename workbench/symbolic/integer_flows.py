@@ -5,6 +5,7 @@ import sympy as sp
 from workbench.symbolic.statements import Statement
 
 first, second = sp.symbols("z_1 z_2", real=True)
+gain = sp.Symbol("g", positive=True)
 translation = sp.Function("t")
 upper = sp.Symbol("u", real=True)
 width = sp.Symbol("d", positive=True)
@@ -42,9 +43,9 @@ divergence = sum(a * bits(a / b) for a, b in zip(p, q, strict=True))
 STATEMENTS = (
     Statement(
         "coupling-keeps-volume",
-        sp.Matrix([first, second + translation(first)]).jacobian([first, second]).det(),
-        sp.Integer(1),
-        note="Adding what the other half says stretches nothing: the determinant is 1, whatever the network is.",
+        sp.Matrix([first, gain * second + translation(first)]).jacobian([first, second]).det(),
+        gain,
+        note="Only a factor g stretches; what is added never does, whatever the network is.",
     ),
     Statement(
         "coding-length",

@@ -16,11 +16,14 @@ def codec(stages):
 
 
 def comes_back(codec, x):
-    content = codec.encode(x)
-    back = codec.decode(content)
-    assert back.dtype == x.dtype and torch.equal(back, x)
-    assert len(content) <= codec.most_bytes(x)
-    return content
+    """Coded in any case, and stored where that is shorter."""
+    coded, content = codec.encode(x, stored=False), codec.encode(x)
+    for found in (coded, content):
+        back = codec.decode(found)
+        assert back.dtype == x.dtype and torch.equal(back, x)
+    assert len(content) <= codec.most_bytes(x) <= HEADER.size + x.numel() * x.element_size()
+    assert len(content) == min(len(coded), HEADER.size + x.numel() * x.element_size())
+    return coded
 
 
 def test_pictures_come_back_and_are_smaller(codec, stages):
@@ -44,6 +47,18 @@ def test_random_constant_and_extreme_numbers(codec, dtype, rng):
         torch.zeros(shape, dtype=dtype),
     ):
         comes_back(codec, x)
+
+
+def test_what_would_grow_is_stored(codec, rng):
+    """Noise costs the header and no more; changed bytes are noticed there too."""
+    noise = torch.randint(0, 256, (2, 3, 8, 8), generator=rng, dtype=torch.uint8)
+    content = codec.encode(noise)
+    assert len(content) == HEADER.size + noise.numel() < len(codec.encode(noise, stored=False))
+    for place in (HEADER.size, len(content) - 1):
+        changed = bytearray(content)
+        changed[place] ^= 1
+        with pytest.raises(ValueError, match="changed"):
+            codec.decode(bytes(changed))
 
 
 def test_nothing_and_odd_layouts(codec, stages):

@@ -16,6 +16,7 @@ from workbench.quantizers.integer_flows.frequencies import RAW, Tables, tables
 
 MAGIC, VERSION = b"FSFB", 1
 HEADER = struct.Struct("<4sBB8sI3HII")  # magic, version, dtype, model, samples, shape, bytes that follow, checksum of the samples
+STORED = 128  # added to the dtype where samples are stored as they are
 DTYPES = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
@@ -26,7 +27,7 @@ class Codec:
         assert torch.equal(codec.decode(codec.encode(x)), x)
 
     Every whole number can be written, likely or not.  What comes out is at most ``most_bytes(x)`` long: the code length of the model, the
-    header and a few bytes.  With a flow of whole numbers (:func:`whole`) the bytes can be read on any machine; a flow of floats must
+    header and a few bytes; samples that would grow are stored as they are.  With a flow of whole numbers (:func:`whole`) the bytes can be read on any machine; a flow of floats must
     compute the very same floats when it reads, which nothing guarantees.
 
     Args:
@@ -63,17 +64,24 @@ class Codec:
         return float(self.bits(x).mean() / math.prod(self.flow.shape))
 
     def most_bytes(self, x: Shaped[Tensor, "n c h w"]) -> float:
-        """A bound of ``len(encode(x))``: the code length, 32 bytes of header, 6 of state, and 0.00003 bits for each number."""
+        """A bound of ``len(encode(x))``: 32 bytes of header, and the less of the samples as they are and their code.
+
+        The code takes its length by the tables, 6 bytes of state, and 0.00003 bits for each number.
+        """
         parts = self.flow(_whole(self.flow.check(x)))
         written = sum(
             z.numel() + 4 * int((law.symbols(z) == law.frequencies.shape[1] - 1).sum())
             for law, z in zip(self.laws, parts, strict=True)
         )
-        return HEADER.size + ans.most_bytes(float(self.bits(x).sum()), written)
+        return HEADER.size + min(ans.most_bytes(float(self.bits(x).sum()), written), x.numel() * x.element_size())
 
     @torch.no_grad()
-    def encode(self, x: Shaped[Tensor, "n c h w"]) -> bytes:
+    def encode(self, x: Shaped[Tensor, "n c h w"], stored: bool = True) -> bytes:
         """Return ``x`` as bytes.
+
+        Args:
+            x: whole numbers.
+            stored: whether samples are stored as they are where their code would be longer.
 
         Raises:
             TypeError: for numbers that are not whole.
@@ -91,8 +99,9 @@ class Codec:
                             for place in range(0, RAW, 16):
                                 writer.push(value >> place & 0xFFFF, 1)
                         writer.push(start[symbol], start[symbol + 1] - start[symbol])
-        body = writer.done()
-        kind = DTYPES.index(x.dtype)
+        body, kind = writer.done(), DTYPES.index(x.dtype)
+        if stored and len(plain := _bytes(x)) < len(body):
+            body, kind = plain, kind | STORED
         return HEADER.pack(MAGIC, VERSION, kind, self.model, len(x), *self.flow.shape, len(body), _checksum(x)) + body
 
     @torch.no_grad()
@@ -108,6 +117,8 @@ class Codec:
             ValueError: for bytes that were cut, changed, or written by another model, and with ``check`` for samples that come out wrong.
         """
         kind, n, checksum = self._opened(content)
+        if kind & STORED:
+            return self._taken(content[HEADER.size :], DTYPES[kind & ~STORED], n, checksum, check)
         reader, parts = ans.Reader(content[HEADER.size :]), []
         for law, starts, shape in zip(self.laws, self._starts, self.flow.part_shapes(n), strict=True):
             escape, lows, pixels = law.frequencies.shape[1] - 1, law.low.tolist(), shape[2] * shape[3]
@@ -131,6 +142,16 @@ class Codec:
             raise ValueError(f"the samples differ from those that were written: {cause}")
         return found
 
+    def _taken(self, plain: bytes, dtype: torch.dtype, n: int, checksum: int, check: bool) -> Tensor:
+        """Samples that were stored as they are."""
+        if len(plain) != n * math.prod(self.flow.shape) * dtype.itemsize or (check and zlib.crc32(plain) != checksum):
+            raise ValueError("the samples differ from those that were written: these bytes were changed")
+        return (
+            torch.frombuffer(bytearray(plain), dtype=dtype).view(n, *self.flow.shape)
+            if n
+            else torch.zeros(0, *self.flow.shape, dtype=dtype)
+        )
+
     def _opened(self, content: bytes) -> tuple[int, int, int]:
         """The kind, number and checksum of the samples."""
         if not isinstance(content, bytes | bytearray | memoryview):
@@ -142,7 +163,7 @@ class Codec:
         if len(content) < HEADER.size:
             raise ValueError(f"got {len(content)} bytes; the header alone has {HEADER.size}: they were cut short")
         _, version, kind, model, n, c, h, w, length, checksum = HEADER.unpack_from(content)
-        if version != VERSION or kind >= len(DTYPES):
+        if version != VERSION or (kind & ~STORED) >= len(DTYPES):
             raise ValueError(
                 f"version {version}, dtype {kind}: this package reads version {VERSION} and dtypes below {len(DTYPES)}"
             )
@@ -181,4 +202,8 @@ def _whole(x: Tensor) -> Tensor:
 
 
 def _checksum(x: Tensor) -> int:
-    return zlib.crc32(x.detach().contiguous().cpu().numpy().tobytes())
+    return zlib.crc32(_bytes(x))
+
+
+def _bytes(x: Tensor) -> bytes:
+    return x.detach().contiguous().cpu().numpy().tobytes()
