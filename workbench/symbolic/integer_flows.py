@@ -43,7 +43,7 @@ divergence = sum(a * bits(a / b) for a, b in zip(p, q, strict=True))
 STATEMENTS = (
     Statement(
         "coupling-keeps-volume",
-        sp.Matrix([first, gain * second + translation(first)]).jacobian([first, second]).det(),
+        sp.Determinant(sp.Matrix([first, gain * second + translation(first)]).jacobian([first, second])),
         gain,
         note="Only a factor g stretches; what is added never does, whatever the network is.",
     ),
