@@ -29,7 +29,10 @@ class Looker(torch.nn.Module):
 def subjects():
     known = law()
     flow = FlowPreconditioned(awake(unet(1, classes=10)), GaussianCoupling(known.mean, known.covariance, 0.9))
-    return {"denoiser": sampled.denoiser(GaussianPreconditioned(awake(unet(classes=10)), known), "a"), "flow": sampled.flow(flow, "b")}
+    return {
+        "denoiser": sampled.denoiser(GaussianPreconditioned(awake(unet(classes=10)), known), "a"),
+        "flow": sampled.flow(flow, "b"),
+    }
 
 
 @pytest.fixture

@@ -75,8 +75,9 @@ STATEMENTS = (
     ),
     Statement(
         "crossover",
-        solver * crossover ** (-order),
+        solver * steps ** (-order),
         floor,
+        given={steps: crossover},
         note="At N* evaluations the solver's part of the error equals the floor.",
     ),
     Statement(
@@ -95,8 +96,8 @@ STATEMENTS = (
     ),
     Statement(
         "best-share",
-        1 / (order * (1 - best_share)) - 1 / (best_share * bits * sp.log(2)),
-        sp.S.Zero,
+        1 / (order * (1 - best_share)),
+        1 / (best_share * bits * sp.log(2)),
         note="The price is least where rounding has the part p / (p + b ln 2) of the error.",
     ),
 )
