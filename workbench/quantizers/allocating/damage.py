@@ -21,7 +21,7 @@ class Damage:
         >>> damage(small, 16)  # over the first 16, for a coarse look                    # doctest: +SKIP
 
     Attributes:
-        answer: (model, first sample, one after the last) -> answers, (samples, \\*shape).
+        answer: (model, first sample, one after the last) -> answers, one row a sample.
         true: the answers of the full model.
         weights: w of each sample, (samples,).
         batch: samples at a time.

@@ -33,7 +33,7 @@ class AdamW(FewBits):
             included.
         amsgrad: refused; a third state would undo what the others save.
         first, second: how m and v are stored: any quantizer, :class:`Factored` (v only), or None for 32 bits.  A block
-        with one side, (128,), runs along the flattened parameter.  Both may differ from group to group.
+            with one side, (128,), runs along the flattened parameter.  Both may differ from group to group.
         smallest: parameters with fewer entries are kept in 32 bits.
         generator: for quantizers that round by chance.  One number is drawn from it, the seed of all that follows.
 
