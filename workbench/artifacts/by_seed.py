@@ -1,7 +1,7 @@
 """Small networks trained several times: one file for all of them, weights in 16 bits, named ``group/place/weight``."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
@@ -10,8 +10,6 @@ from torch import Tensor
 
 from workbench.artifacts.manifest import ArtifactError
 from workbench.denoiser import Denoiser
-
-Model = TypeVar("Model", bound=Denoiser)
 
 
 def distinct(seeds: Sequence[int]) -> tuple[int, ...]:
@@ -33,8 +31,8 @@ def pack(models: Mapping[str, Sequence[Denoiser]]) -> bytes:
 
 
 def unpack(
-    content: bytes, groups: Sequence[str], made: Callable[[str, dict[str, Tensor]], Model], what: str
-) -> dict[str, tuple[Model, ...]]:
+    content: bytes, groups: Sequence[str], made: Callable[[str, dict[str, Tensor]], Denoiser], what: str
+) -> dict[str, tuple[Any, ...]]:
     """Return the models of every group, one for each seed.
 
     Args:
