@@ -27,7 +27,7 @@ class Fingerprint:
         self._places += [builtins, math, torch, torch.linalg, torch.special, torch.Tensor, torch.Generator]
         for place in list(self._places):
             for value in vars(place).values():
-                if isinstance(value, type) and value.__module__.startswith(JUDGES):
+                if isinstance(value, type) and (value.__module__ or "").startswith(JUDGES):
                     self._places.append(value)
         for place in self._places:
             self._seen.update(_contents(place))

@@ -158,6 +158,16 @@ def test_only_a_complete_and_honest_verdict_earns_points(one):
     assert all(concluded(**v).earned == 0 for v in ({"checks": []}, {"changed": ["x"]}, {"empty": [1]}, {"error": "x"}))
 
 
+def test_a_type_that_belongs_to_no_module_disturbs_nobody(monkeypatch):
+    import workbench.checks.laws
+    from book._course.guard import Fingerprint
+
+    stray = type("Stray", (), {})
+    stray.__module__ = None
+    monkeypatch.setattr(workbench.checks.laws, "Stray", stray, raising=False)
+    assert Fingerprint()
+
+
 def test_a_changed_judge_is_noticed(monkeypatch):
     import workbench.checks.laws
     from book._course.guard import Fingerprint

@@ -17,8 +17,7 @@ from workbench.solvers.base import Solver
 class Damage:
     """E w |answer - true|^2 / d, over fixed samples: a number for each model.
 
-        >>> damage(small)  # over all samples                                            # doctest: +SKIP
-        >>> damage(small, 16)  # over the first 16, for a coarse look                    # doctest: +SKIP
+    ``damage(small)`` looks at all samples, ``damage(small, 16)`` at the first 16: a coarse look.
 
     Attributes:
         answer: (model, first sample, one after the last) -> answers, one row a sample.
