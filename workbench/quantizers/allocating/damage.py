@@ -19,7 +19,7 @@ class Damage:
 
     ``damage(small)`` looks at all samples, ``damage(small, 16)`` at the first 16: a coarse look.
 
-    Attributes:
+    Args:
         answer: (model, first sample, one after the last) -> answers, one row a sample.
         true: the answers of the full model.
         weights: w of each sample, (samples,).

@@ -1,4 +1,4 @@
-"""How the two moments are stored: the formats of the papers, by name::
+"""How the two moments are stored: the formats of the papers, by name.
 
 AdamW(parameters, lr=1e-3)  # 4 bits, the default
 AdamW(parameters, lr=1e-3, **formats.eight_bit())  # 8 bits
