@@ -17,10 +17,10 @@ from workbench.quantizers.rank_one import RankOne
 
 Format = Quantizer | Factored | None
 
+# Of the mean of gradients: signed dynamic exponent, 0 among its levels, in blocks of 128 (li2023fourbit).
 FIRST = Codebook(values=dynamic(), block=(128,))
-"""Of the mean of gradients: signed dynamic exponent, 0 among its levels, in blocks of 128 (``li2023fourbit``)."""
+# Of the mean of their squares: evenly spaced levels without 0 under rank-one normalization (li2023fourbit).
 SECOND = RankOne(values=linear_without_zero())
-"""Of the mean of their squares: evenly spaced levels without 0 under rank-one normalization (``li2023fourbit``)."""
 
 
 def eight_bit(block: int = 256) -> dict[str, Codebook]:
