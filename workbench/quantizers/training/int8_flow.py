@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from workbench.quantizers.training import int8_operations as operations
+from workbench.quantizers.training import _int8_operations as operations
 from workbench.quantizers.training.draws import Draws
 
 
 class Int8Flow(nn.Module):
-    """What the layers of a network call; each method is an operation of :mod:`~workbench.quantizers.training.int8_operations`.
+    """What the layers of a network call; each method is an operation of ``_int8_operations``, beside this file.
 
     Args:
         side: of a tile; None is one tile for a whole tensor.
