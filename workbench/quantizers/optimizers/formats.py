@@ -1,9 +1,8 @@
 """How the two moments are stored: the formats of the papers, by name.
 
-AdamW(parameters, lr=1e-3)  # 4 bits, the default
-AdamW(parameters, lr=1e-3, **formats.eight_bit())  # 8 bits
-AdamW(parameters, lr=1e-3, second=formats.Factored())  # the second moment as means of rows and columns
-AdamW(parameters, lr=1e-3, first=None, second=None)  # 32 bits: the steps of torch.optim.AdamW
+``AdamW(parameters)`` takes 4 bits, the default; ``AdamW(parameters, **formats.eight_bit())`` takes 8;
+``second=formats.Factored()`` keeps the second moment as means of rows and columns; ``first=None, second=None`` keeps both
+in 32 bits, and makes the steps of ``torch.optim.AdamW``.
 """
 
 from collections.abc import Sequence
