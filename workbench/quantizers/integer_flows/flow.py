@@ -20,7 +20,7 @@ Pair = tuple[Sequence[int], Sequence[int]]  # the channels that a coupling reads
 class Level:
     """What happens at one resolution.
 
-    Attributes:
+    Args:
         pairs: channels that each coupling reads and writes.
         squeezed: whether squares of pixels become channels first.
         kept: how many of the first channels go on to the next level; the others are done, and get their law.
