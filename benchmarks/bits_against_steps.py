@@ -22,7 +22,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 import workbench as wb
-from benchmarks.judging import Judge
+from benchmarks.judging import Judge, root, squares
 from benchmarks.kept import Kept, Row
 from benchmarks.record import parser, publish_record, record, table
 from benchmarks.sampled_networks import CLASSES, START, STOP, WAYS, Q, Subject, denoiser, file_of, flow, small_of, unit_noise
@@ -61,12 +61,8 @@ class Bench:
     def error(self, subject: Subject, *setting: Any) -> dict[str, Any]:
         """Paired error of a setting with its standard error, and evaluations."""
         ends = self.made(subject, *subject.reference, 32, fine=True)[1]["x"].float()
-        contrast = (ends - ends.mean()).square().mean().sqrt()
         facts, tensors = self.made(subject, *setting)
-        squares = (tensors["x"].float() - ends).div(contrast).double().square().flatten(1).mean(1)
-        root = float(squares.mean().sqrt())
-        spread = float(squares.std()) / len(squares) ** 0.5 / (2 * max(root, 1e-12))
-        return {**facts, "error": root, "error_standard_error": spread}
+        return facts | root(squares(tensors["x"].float(), ends))
 
     def distance(self, subject: Subject, solver: str, steps: int, bits: int, images: int) -> dict[str, Any]:
         """Frechet distance of a setting, and its paired difference to the same network at 32 bits and 8 evaluations (a flow: 2)."""
@@ -165,9 +161,7 @@ def main() -> None:
     options.add_argument("--pictures", type=int, default=24, help="pictures compared one by one (default 24)")
     options.add_argument("--artifact", action="store_true", help="also publish the tables with the package")
     o = options.parse_args()
-    judge = Judge.shipped()
-    if judge is None or not judge.enough(o.images):
-        options.error("needs cifar10-classifier and cifar10-features, and at least twice as many pictures as features")
+    judge = Judge.required(options, o.images)
     torch.set_num_threads(1)
     hashes = {name: wb.artifacts.describe(name)["sha256"] for name in PLAN}
     kinds = {"cifar10-denoiser": denoiser, "cifar10-dit": denoiser, "cifar10-flow": flow}

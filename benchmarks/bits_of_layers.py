@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 import workbench as wb
-from benchmarks.record import parser, publish_record, record, table
+from benchmarks.record import add_numbers, parser, publish_record, record, table, told
 from workbench.nets.training.batches import generator_of
 from workbench.quantizers import Affine, BitBudget, LayerBank, additive, allocation, each_alone, velocity_damage
 from workbench.quantizers.allocating import Damage
@@ -116,8 +116,7 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--network", default="cifar10-dit", help="an artifact (default cifar10-dit)")
     options.add_argument("--average", type=float, nargs="+", default=(3.0, 4.0), help="bits for each weight")
-    for name, default in DEFAULTS.items():
-        options.add_argument(f"--{name}", type=int, default=default)
+    add_numbers(options, DEFAULTS)
     options.add_argument("--artifact", action="store_true", help="also publish the table with the package")
     chosen = options.parse_args()
     if chosen.held < 2 or not 1 <= chosen.first <= chosen.samples:
@@ -131,9 +130,8 @@ def main() -> None:
     print(table([shown(row) for row in facts["rows"]]))
     record("bits_of_layers", facts, chosen.json, seed=SEED)
     if chosen.artifact:
-        words = " ".join(f"--{name} {getattr(chosen, name)}" for name in DEFAULTS)
         averages = " ".join(f"{one:g}" for one in chosen.average)
-        command = f"python -m benchmarks.bits_of_layers --network {chosen.network} --average {averages} {words} --artifact"
+        command = f"python -m benchmarks.bits_of_layers --network {chosen.network} --average {averages} {told(chosen, DEFAULTS)} --artifact"
         publish_record("bits-of-layers", facts, source="own-network", command=command, seed=SEED)
 
 

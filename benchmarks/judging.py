@@ -3,6 +3,7 @@
 What it returns is a Frechet distance on the features of our classifier, never to be called FID.
 """
 
+from argparse import ArgumentParser
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +27,14 @@ class Judge:
         if not {"cifar10-classifier", "cifar10-features"} <= set(wb.artifacts.available()):
             return None
         return cls(wb.artifacts.load("cifar10-classifier"), wb.artifacts.load("cifar10-features")["train"])
+
+    @classmethod
+    def required(cls, options: ArgumentParser, pictures: int) -> "Judge":
+        """The book's own; a command that cannot go on without it, or with so few pictures, ends by saying so."""
+        judge = cls.shipped()
+        if judge is None or not judge.enough(pictures):
+            options.error("needs cifar10-classifier and cifar10-features, and at least twice as many pictures as features")
+        return judge
 
     def enough(self, pictures: int) -> bool:
         """Whether so many pictures give a distance that the first-order correction can mend: twice the number of features."""
@@ -52,3 +61,15 @@ class Judge:
         """The share of pictures that the classifier takes for the class asked for, with its standard error."""
         right = (self.classifier.head(features).argmax(1) == labels).double()
         return {"accuracy": float(right.mean()), "accuracy_standard_error": float(right.std() / len(right) ** 0.5)}
+
+
+def squares(pictures: Tensor, ends: Tensor) -> Tensor:
+    """The mean square of each picture's difference to where it should be, in units of the variance of ``ends``; float64."""
+    contrast = (ends - ends.mean()).square().mean().sqrt()
+    return (pictures - ends).div(contrast).double().square().flatten(1).mean(1)
+
+
+def root(squares: Tensor) -> dict[str, float]:
+    """The root of the mean of squares as "error", with its standard error."""
+    error = float(squares.mean().sqrt())
+    return {"error": error, "error_standard_error": float(squares.std()) / len(squares) ** 0.5 / (2 * max(error, 1e-12))}

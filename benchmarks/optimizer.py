@@ -22,7 +22,7 @@ from torch import Tensor
 
 import workbench as wb
 from benchmarks.overhead import interleaved
-from benchmarks.record import parser, publish_record, record, table
+from benchmarks.record import add_numbers, parser, publish_record, record, table, told
 from workbench.nets.training.batches import Batches, generator_of
 from workbench.nets.training.flow_matching import FlowMatching
 from workbench.nets.training.rates import Linear
@@ -171,8 +171,7 @@ def step_rows(rounds: int) -> list[dict[str, Any]]:
 def main() -> None:
     """Time, train, print, and write if asked."""
     options = parser(__doc__)
-    for name, default in DEFAULTS.items():
-        options.add_argument(f"--{name}", type=int, default=default)
+    add_numbers(options, DEFAULTS)
     options.add_argument("--rounds", type=int, default=15, help="of the timings")
     options.add_argument("--only", choices=["steps", "losses"], help="one of the two")
     options.add_argument("--artifact", nargs="?", const="small-optimizers", metavar="NAME", help="also publish the numbers")
@@ -187,8 +186,7 @@ def main() -> None:
         print(table(loss_rows(facts["losses"])))
     record("optimizer", facts, o.json, seed=0)
     if o.artifact:
-        words = " ".join(f"--{name} {getattr(o, name)}" for name in DEFAULTS)
-        command = f"python -m benchmarks.optimizer {words} --artifact {o.artifact}"
+        command = f"python -m benchmarks.optimizer {told(o, DEFAULTS)} --artifact {o.artifact}"
         publish_record(o.artifact, facts, source="toy-training", command=command, seed=0)
 
 

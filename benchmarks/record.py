@@ -65,6 +65,17 @@ def commit() -> str:
     return head + ("+" if changed else "")
 
 
+def add_numbers(options: argparse.ArgumentParser, defaults: dict[str, int]) -> None:
+    """An option --name for each whole number that a benchmark can be told."""
+    for name, default in defaults.items():
+        options.add_argument(f"--{name}", type=int, default=default)
+
+
+def told(chosen: argparse.Namespace, defaults: dict[str, int]) -> str:
+    """These options as words of a command line."""
+    return " ".join(f"--{name} {getattr(chosen, name)}" for name in defaults)
+
+
 def report(name: str, rows: Sequence[dict], path: str | None = None, *, seed: int | None = None) -> None:
     """Print the table; with a ``path`` also write the record: command, seed, commit, hardware, rows and their hash."""
     print(f"\n{name}\n{table(rows)}")

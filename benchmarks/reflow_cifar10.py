@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 import workbench as wb
-from benchmarks.judging import Judge
+from benchmarks.judging import Judge, root, squares
 from benchmarks.kept import Kept
 from benchmarks.record import parser, publish_record, record, table
 from workbench.artifacts.manifest import add_measured
@@ -86,7 +86,7 @@ def rows(
             with torch.no_grad():
                 parts.append(draw(pairs.noise(which[low : low + batch]), asked))
         x = torch.cat(parts)
-        off = {"ends": x} if ends is None else {"squares": (x - ends).div(_contrast(ends)).double().square().flatten(1).mean(1)}
+        off = {"ends": x} if ends is None else {"squares": squares(x, ends)}
         return {}, {"features": judge.features(x), **off}
 
     def row(way: tuple[str, int], ends: Tensor | None) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -99,17 +99,8 @@ def rows(
     found = []
     for way in others:
         facts, own = row(way, tensors["ends"])
-        found.append(facts | _error(own["squares"]))
+        found.append(facts | root(own["squares"]))
     return [*found, teacher | {"error": 0.0, "error_standard_error": 0.0}]
-
-
-def _contrast(x: Tensor) -> Tensor:
-    return (x - x.mean()).square().mean().sqrt()
-
-
-def _error(squares: Tensor) -> dict[str, float]:
-    root = float(squares.mean().sqrt())
-    return {"error": root, "error_standard_error": float(squares.std()) / len(squares) ** 0.5 / (2 * root)}
 
 
 def main() -> None:
@@ -120,9 +111,7 @@ def main() -> None:
     options.add_argument("--calls", type=int, nargs="+", default=CALLS, help="calls of a network (default 1 2 4 8)")
     options.add_argument("--artifact", action="store_true", help="also publish the table with the package")
     o = options.parse_args()
-    judge = Judge.shipped()
-    if judge is None or not judge.enough(o.images):
-        options.error("needs cifar10-classifier and cifar10-features, and at least twice as many pictures as features")
+    judge = Judge.required(options, o.images)
     torch.set_num_threads(1)
     net, flow = wb.characters.network(VE), wb.artifacts.load("cifar10-flow")
     hashes = {name: wb.artifacts.describe(name)["sha256"] for name in ("cifar10-denoiser", "cifar10-flow")}

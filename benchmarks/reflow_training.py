@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 import workbench as wb
-from benchmarks.record import parser, publish_record, record, table
+from benchmarks.record import add_numbers, parser, publish_record, record, table, told
 from workbench.denoiser import Denoiser
 from workbench.reflow import FlowPreconditioned, LogitNormal, PseudoHuber, Squared, Uniform, UShaped
 
@@ -204,8 +204,7 @@ def compare(settings: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Train, print, and write if asked."""
     options = parser(__doc__)
-    for name, default in DEFAULTS.items():
-        options.add_argument(f"--{name}", type=int, default=default)
+    add_numbers(options, DEFAULTS)
     options.add_argument("--artifact", nargs="?", const="reflow-training", metavar="NAME", help="also publish the numbers")
     chosen = options.parse_args()
     torch.set_num_threads(1)
@@ -218,8 +217,7 @@ def main() -> None:
     print(table(rows(facts)))
     record("reflow_training", facts, chosen.json, seed=11)
     if chosen.artifact:
-        words = " ".join(f"--{name} {getattr(chosen, name)}" for name in DEFAULTS)
-        command = f"python -m benchmarks.reflow_training {words} --artifact {chosen.artifact}"
+        command = f"python -m benchmarks.reflow_training {told(chosen, DEFAULTS)} --artifact {chosen.artifact}"
         publish_record(chosen.artifact, facts, source="toy-training", command=command, seed=11)
 
 

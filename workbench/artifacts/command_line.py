@@ -57,6 +57,13 @@ def run_labeled(build: Callable[..., dict[str, Any]], description: str | None, a
     report(chosen.out, entry)
 
 
+def run_plain(build: Callable[..., dict[str, Any]], parser: argparse.ArgumentParser, argv: list[str] | None = None) -> None:
+    """The same for a builder that needs no images: ``build(folder, **options)`` with all that ``parser``, from :func:`plain`, reads."""
+    chosen = vars(parser.parse_args(argv))
+    folder = chosen.pop("out")
+    report(folder, build(folder, **chosen))
+
+
 def report(folder: Path, entry: dict[str, Any]) -> None:
     """Print what was written."""
     print(f"wrote {folder / entry['file']}: {entry['bytes']:,} bytes, sha256 {entry['sha256']}")

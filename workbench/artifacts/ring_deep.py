@@ -72,9 +72,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=500, help="of the training")
     parser.add_argument("--points", type=int, default=1500, help="to measure on")
     parser.add_argument("--hardware", default="not stated", help="in words, for the record")
-    options = parser.parse_args(argv)
-    chosen = {key: value for key, value in vars(options).items() if key != "out"}
-    command_line.report(options.out, build(options.out, **chosen))
+    command_line.run_plain(build, parser, argv)
 
 
 if __name__ == "__main__":

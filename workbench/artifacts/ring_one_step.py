@@ -120,9 +120,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=1500, help="of every training")
     parser.add_argument("--pairs", type=int, default=20_000, help="ends of the exact flow, and points of the ring")
     parser.add_argument("--hardware", default="not stated", help="in words, for the record")
-    options = parser.parse_args(argv)
-    chosen = {key: value for key, value in vars(options).items() if key != "out"}
-    command_line.report(options.out, build(options.out, **chosen))
+    command_line.run_plain(build, parser, argv)
 
 
 if __name__ == "__main__":

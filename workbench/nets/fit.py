@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from workbench.denoiser import Denoiser
-from workbench.nets.training.batches import Batches, Partners
+from workbench.nets.training.batches import Batches, Partners, seed_of
 from workbench.nets.training.flow_matching import FlowMatching
 from workbench.nets.training.levels import LogNormal
 from workbench.nets.training.objective import Denoising, Objective
@@ -83,7 +83,7 @@ def fit(
         check_path(checkpoint, save_every)
     if not x0.is_floating_point() or not bool(x0.isfinite().all()):
         raise ValueError(f"x0 has dtype {x0.dtype} and must be finite floats; for uint8 pictures use wb.data.to_floats")
-    seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
+    seed = seed_of(generator)
     settings = Settings(steps, batch, rate, schedule or Linear(warmup=50), halflife=halflife, seed=seed)
     own = copy.deepcopy(net).requires_grad_(True).train()
     classes = None if labels is None else getattr(own, "settings", {}).get("classes", getattr(own, "classes", None))

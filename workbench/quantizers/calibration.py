@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from workbench.quantizers.activations import Clock, Ranges
 from workbench.quantizers.layers import channel_axis
 from workbench.quantizers.model import copied, layers_of, net_of
+from workbench.quantizers.watching import Look, watching
 
 
 def calibrate(model: Any, run: Callable[[Any], Any], entries: int = 20, each_channel: bool = False) -> Ranges:
@@ -31,13 +32,9 @@ def calibrate(model: Any, run: Callable[[Any], Any], entries: int = 20, each_cha
     model = copied(model)
     net, clock = net_of(model), Clock()
     seen: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {name: [] for name, _ in layers_of(net)}
-    hooks = [net.register_forward_pre_hook(clock)]
-    for name, layer in layers_of(net):
-        hooks.append(layer.register_forward_pre_hook(_watch(seen[name], clock, channel_axis(layer), each_channel)))
-    with torch.no_grad():
+    looks = {layer: _watch(seen[name], clock, channel_axis(layer), each_channel) for name, layer in layers_of(net)}
+    with torch.no_grad(), watching({net: clock, **looks}):
         run(model)
-    for hook in hooks:
-        hook.remove()
     unused = [name for name, rows in seen.items() if not rows]
     if len(unused) == len(seen):
         raise ValueError("the run never called the model; run it on the model that it is given, as in lambda m: wb.solve(m, ...)")
@@ -52,7 +49,7 @@ def calibrate(model: Any, run: Callable[[Any], Any], entries: int = 20, each_cha
     return Ranges(centers, low, high)
 
 
-def _watch(rows: list, clock: Clock, axis: int, each_channel: bool) -> Callable[[nn.Module, tuple], None]:
+def _watch(rows: list, clock: Clock, axis: int, each_channel: bool) -> Look:
     def watch(layer: nn.Module, args: tuple[Any, ...]) -> None:
         x = args[0].movedim(axis, 1)
         x = x.reshape(len(x), x.shape[1], -1) if each_channel else x.reshape(len(x), 1, -1)

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workbench.denoiser import Denoiser, Time, as_time
+from workbench.quantizers.score_error import right_and_wrong
 from workbench.schedules import Schedule
 
 
@@ -67,18 +68,13 @@ def corrected(
         face: "noise", "velocity", "data" or "score".
 
     Raises:
-        ValueError: for fewer than two samples, other numbers of states and times, or models on different schedules.
+        ValueError: for fewer than two samples, an unknown face, other numbers of states and times, or models on different schedules.
     """
-    if small.schedule != full.schedule:
-        raise ValueError(f"the models live on {small.schedule} and {full.schedule}; put both on one with .on(schedule)")
-    times = torch.as_tensor(times, dtype=torch.float64)
-    if len(xs) != len(times) or xs.shape[1] < 2:
-        raise ValueError(f"got states {tuple(xs.shape)} and {len(times)} times; one time for each, and two samples or more")
+    if xs.shape[1] < 2:
+        raise ValueError(f"got states {tuple(xs.shape)}; k and the bias need two samples or more at each time")
     along, bias = [], []
-    for x, t in zip(xs, times.tolist(), strict=True):
-        right = getattr(full, face)(x, t).double()
-        wrong = getattr(small, face)(x, t).double() - right
+    for right, wrong in right_and_wrong(small, full, xs, times, face):
         spread = right - right.mean(0)
         along.append(((wrong - wrong.mean(0)) * spread).sum() / spread.square().sum().clamp(min=1e-300))
         bias.append(wrong.mean(0) - along[-1] * right.mean(0))
-    return Corrected(small, times, torch.stack(along), torch.stack(bias), face)
+    return Corrected(small, torch.as_tensor(times, dtype=torch.float64), torch.stack(along), torch.stack(bias), face)

@@ -12,6 +12,7 @@ from workbench.quantizers.affine import Affine
 from workbench.quantizers.layers import channel_axis
 from workbench.quantizers.model import copied, layers_of, net_of
 from workbench.quantizers.quantizer import Quantized, Quantizer
+from workbench.quantizers.watching import Look, watching
 
 
 class LearnedRounding(nn.Module):
@@ -118,11 +119,8 @@ def learned_roundings(
     chosen = {name: weights.get(name) if isinstance(weights, Mapping) else weights for name, _ in layers_of(net_of(model))}
     layers = {name: layer for name, layer in layers_of(net_of(model)) if chosen[name] is not None}
     grams: dict[str, Tensor] = {}
-    hooks = [layer.register_forward_pre_hook(_watch(grams, name)) for name, layer in layers.items()]
-    with torch.no_grad():
+    with torch.no_grad(), watching({layer: _watch(grams, name) for name, layer in layers.items()}):
         run(model)
-    for hook in hooks:
-        hook.remove()
     unused = sorted(set(layers) - set(grams))
     if unused:
         raise ValueError(
@@ -135,7 +133,7 @@ def learned_roundings(
         }
 
 
-def _watch(grams: dict[str, Tensor], name: str) -> Callable[[nn.Module, tuple], None]:
+def _watch(grams: dict[str, Tensor], name: str) -> Look:
     def watch(layer: nn.Module, args: tuple[Any, ...]) -> None:
         rows = rows_of(layer, args[0].detach())
         grams[name] = grams.get(name, 0) + rows.T @ rows / len(rows)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.func import jvp
 
 from workbench.denoiser import Denoiser, Time
+from workbench.quantizers.score_error import check_schedules
 from workbench.schedules import Schedule
 from workbench.solve import solve
 from workbench.solvers import Solver
@@ -37,10 +38,7 @@ class Linearized(Denoiser):
     predicts = "velocity"
 
     def __post_init__(self) -> None:
-        if self.full.schedule != self.small.schedule:
-            raise ValueError(
-                f"the models live on {self.full.schedule} and {self.small.schedule}; put both on one with .on(schedule)"
-            )
+        check_schedules(self.small, self.full)
 
     @property
     def schedule(self) -> Schedule:

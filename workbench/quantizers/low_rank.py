@@ -19,9 +19,8 @@ def low_rank(matrix: Float[Tensor, "rows columns"], rank: int) -> tuple[Float[Te
         raise ValueError(f"rank={rank}; a matrix {tuple(matrix.shape)} has branches of rank 1 to {min(matrix.shape)}")
     tall = len(matrix) > matrix.shape[1]
     wide = checked(matrix).double().T if tall else checked(matrix).double()
-    u = torch.linalg.eigh(wide @ wide.T)[1].flip(1)[
-        :, :rank
-    ]  # leading singular vectors of the shorter side: quicker than all of them
+    # leading singular vectors of the shorter side: quicker than all of them
+    u = torch.linalg.eigh(wide @ wide.T)[1].flip(1)[:, :rank]
     v = u.T @ wide
     root = v.norm(dim=1, keepdim=True).sqrt()
     up, down = u * root.T, v / root.clamp(min=torch.finfo(torch.float64).tiny)

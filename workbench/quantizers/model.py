@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -97,6 +97,12 @@ def replace_layer(net: nn.Module, name: str, layer: nn.Module) -> None:
     setattr(net.get_submodule(owner), last, layer)
 
 
+def check_names(given: Iterable[str], names: Sequence[str]) -> None:
+    """Raise ValueError for a name that no layer has."""
+    if unknown := sorted(set(given) - set(names)):
+        raise ValueError(f"no layer is called {', '.join(unknown)}; there are {', '.join(names)}")
+
+
 def _rounder(
     quantizer: Quantizer | None, name: str, layer: nn.Module, ranges: Ranges | None, clock: Clock, generator: torch.Generator | None
 ) -> nn.Module | None:
@@ -121,9 +127,8 @@ def _for(choice: Choice, name: str) -> Quantizer | Quantized | None:
 def _check(names: Sequence[str], weights: Choice, activations: Choice, ranges: Ranges | None, keep: Sequence[str]) -> None:
     """Refuse what would silently do nothing."""
     for what in (weights, activations):
-        unknown = sorted(set(what) - set(names)) if isinstance(what, Mapping) else []
-        if unknown:
-            raise ValueError(f"no layer is called {', '.join(unknown)}; there are {', '.join(names)}")
+        if isinstance(what, Mapping):
+            check_names(what, names)
     for start in [keep] if isinstance(keep, str) else keep:
         if not any(name.startswith(start) for name in names):
             raise ValueError(f"no layer's name begins with {start!r}; there are {', '.join(names)}")

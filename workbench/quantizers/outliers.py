@@ -16,7 +16,7 @@ from workbench.quantizers.cayley import check_orthogonal
 from workbench.quantizers.hadamard import block_size, hadamard, turned
 from workbench.quantizers.layers import channel_axis
 from workbench.quantizers.low_rank import low_rank, refined_low_rank
-from workbench.quantizers.model import copied, layers_of, net_of, replace_layer
+from workbench.quantizers.model import check_names, copied, layers_of, net_of, replace_layer
 from workbench.quantizers.quantizer import Quantizer
 from workbench.quantizers.wrapped import Branched, Rotated, Scaled
 
@@ -68,9 +68,7 @@ def rotated(model: Any, size: int = 64, learned: Mapping[str, Tensor] | None = N
         ValueError: for a size below 1, names that no layer has, or matrices that are not orthogonal, or do not fit.
     """
     new, learned = copied(model), dict(learned or {})
-    unknown = sorted(set(learned) - {name for name, _ in layers_of(net_of(new))})
-    if unknown:
-        raise ValueError(f"no layer is called {', '.join(unknown)}; quantizers.layers_of(model.net) lists them")
+    check_names(learned, [name for name, _ in layers_of(net_of(new))])
     for name, layer in list(layers_of(net_of(new))):
         axis, channels = channel_axis(layer), layer.weight.shape[1]
         matrix = learned.get(name)

@@ -7,7 +7,7 @@ A solver never sees weights.  It sees the velocity (or the score, the noise, the
 the same at every visit when the weights are rounded, and a new one at every visit when activations are rounded by chance.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,20 +64,9 @@ def score_error(
     Raises:
         ValueError: for an unknown face, other numbers of states and times, or models on different schedules.
     """
-    if face not in FACES:
-        raise ValueError(f"face={face!r}; it is one of {', '.join(FACES)}")
-    if small.schedule != full.schedule:
-        raise ValueError(f"the models live on {small.schedule} and {full.schedule}; put both on one with .on(schedule)")
-    times = torch.as_tensor(times, dtype=torch.float64)
-    if len(xs) != len(times):
-        raise ValueError(f"got {len(xs)} states and {len(times)} times; every state has one time")
-    rows = []
-    for x, t in zip(xs, times.tolist(), strict=True):
-        right = getattr(full, face)(x, t).double()
-        wrong = getattr(small, face)(x, t).double() - right
-        rows.append([rms(wrong), rms(right), rms(wrong.mean(0))])
+    rows = [[rms(wrong), rms(right), rms(wrong.mean(0))] for right, wrong in right_and_wrong(small, full, xs, times, face)]
     error, size, bias = torch.tensor(rows, dtype=torch.float64).T
-    return ErrorByTime(times, error, size, bias)
+    return ErrorByTime(torch.as_tensor(times, dtype=torch.float64), error, size, bias)
 
 
 def error_of_layers(
@@ -101,6 +90,30 @@ def error_of_layers(
     """
     names = [name for name, _ in layers_of(net_of(full))] if layers is None else layers
     return {name: score_error(quantized(full, weights={name: weights}), full, xs, times, face) for name in names}
+
+
+def right_and_wrong(
+    small: Denoiser, full: Denoiser, xs: Tensor, times: Tensor | Sequence[float], face: str
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The answer of ``full`` and the error of ``small`` at each state and its time, in float64; checked before any work.
+
+    Raises:
+        ValueError: as :func:`score_error`.
+    """
+    if face not in FACES:
+        raise ValueError(f"face={face!r}; it is one of {', '.join(FACES)}")
+    check_schedules(small, full)
+    if len(xs) != len(times):
+        raise ValueError(f"got {len(xs)} states and {len(times)} times; every state has one time")
+    for x, t in zip(xs, torch.as_tensor(times, dtype=torch.float64).tolist(), strict=True):
+        right = getattr(full, face)(x, t).double()
+        yield right, getattr(small, face)(x, t).double() - right
+
+
+def check_schedules(small: Denoiser, full: Denoiser) -> None:
+    """Raise ValueError unless both models live on one schedule."""
+    if small.schedule != full.schedule:
+        raise ValueError(f"the models live on {small.schedule} and {full.schedule}; put both on one with .on(schedule)")
 
 
 def rms(x: Tensor) -> float:

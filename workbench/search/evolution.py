@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from workbench.nets.training.batches import generator_of
+from workbench.nets.training.batches import generator_of, seed_of
 from workbench.nets.training.resuming import check_path
 from workbench.search.found import Found, Generation
 from workbench.search.resuming import keep, resumed
@@ -68,7 +68,7 @@ def evolve(
     hash(start)
     if checkpoint is not None:
         check_path(checkpoint, save_every)
-    seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
+    seed = seed_of(generator)
     about = asdict(settings) | {"seed": seed, "start": start}
     last = settings.stages[-1]
     worth = number(fitness(start, last))  # also where a checkpoint has it: it tells one fitness from another

@@ -20,6 +20,11 @@ def generator_of(seed: int, *keys: int) -> torch.Generator:
     return torch.Generator().manual_seed(value)
 
 
+def seed_of(generator: torch.Generator) -> int:
+    """A seed for :func:`generator_of`: one number drawn from ``generator``."""
+    return int(torch.randint(2**31, (), generator=generator, device=generator.device))
+
+
 @lru_cache(maxsize=2)
 def _order(seed: int, epoch: int, count: int) -> Tensor:
     return torch.randperm(count, generator=generator_of(seed, 0, epoch))

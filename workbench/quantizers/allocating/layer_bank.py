@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from workbench.quantizers.model import layers_of, net_of
+from workbench.quantizers.model import check_names, layers_of, net_of
 from workbench.quantizers.quantizer import Quantizer
 
 
@@ -52,8 +52,7 @@ class LayerBank:
             ValueError: for another number of layers, a name that no layer has, or a level that is not in the bank.
         """
         if isinstance(bits, Mapping):
-            if unknown := sorted(set(bits) - set(self.names)):
-                raise ValueError(f"no layer is called {', '.join(unknown)}; there are {', '.join(self.names)}")
+            check_names(bits, self.names)
             bits = [bits.get(name) for name in self.names]
         if len(bits) != len(self.names) or not set(bits) <= {None, *self.levels}:
             raise ValueError(f"needs one of the levels {self.levels} (or None) for each of {len(self.names)} layers; got {bits}")

@@ -63,6 +63,7 @@ class Codec:
         """The mean code length, divided by the numbers in a sample."""
         return float(self.bits(x).mean() / math.prod(self.flow.shape))
 
+    @torch.no_grad()
     def most_bytes(self, x: Shaped[Tensor, "n c h w"]) -> float:
         """A bound of ``len(encode(x))``: 32 bytes of header, and the less of the samples as they are and their code.
 
@@ -73,7 +74,7 @@ class Codec:
             z.numel() + 4 * int((law.symbols(z) == law.frequencies.shape[1] - 1).sum())
             for law, z in zip(self.laws, parts, strict=True)
         )
-        return HEADER.size + min(ans.most_bytes(float(self.bits(x).sum()), written), x.numel() * x.element_size())
+        return HEADER.size + min(ans.most_bytes(float(self._bits(parts).sum()), written), x.numel() * x.element_size())
 
     @torch.no_grad()
     def encode(self, x: Shaped[Tensor, "n c h w"], stored: bool = True) -> bytes:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from workbench.quantizers.integer_flows.flow import IntegerFlow
 from workbench.quantizers.integer_flows.translator import HIGH, LOW, UNIT, Translator
+from workbench.quantizers.watching import watching
 
 
 @torch.no_grad()
@@ -27,16 +28,14 @@ def linear_start(flow: IntegerFlow, x: Shaped[Tensor, "n c h w"]) -> IntegerFlow
     """
     if not len(x):
         raise ValueError("got no samples; least squares needs some")
-    out, handles = copy.deepcopy(flow), []
+    out = copy.deepcopy(flow)
     for coupling in out.couplings:
         if coupling.translator.layers[0].out_channels < 2 * len(coupling.writes):
             raise ValueError(
                 f"{coupling.translator.layers[0].out_channels} filters cannot hold {len(coupling.writes)} outputs twice"
             )
-        handles.append(coupling.register_forward_pre_hook(_fit))
-    parts = out(x.float())
-    for handle in handles:
-        handle.remove()
+    with watching(dict.fromkeys(out.couplings, _fit)):
+        parts = out(x.float())
     for prior, z in zip(out.priors, parts, strict=True):
         rows = z.transpose(0, 1).flatten(1)
         count = prior.means.shape[1]

@@ -20,6 +20,7 @@ from torch import Tensor
 from workbench.quantizers.integer_flows.flow import IntegerFlow
 from workbench.quantizers.integer_flows.translator import Translator
 from workbench.quantizers.integer_flows.whole import WholeTranslator
+from workbench.quantizers.watching import watching
 
 
 def gated(flow: IntegerFlow) -> IntegerFlow:
@@ -48,10 +49,8 @@ def rounded_activations(flow: IntegerFlow, x: Shaped[Tensor, "n c h w"], bits: i
     if not len(x):
         raise ValueError("got no samples; activations are needed to choose their steps")
     out, seen = copy.deepcopy(flow), {}
-    handles = [t.register_forward_pre_hook(lambda t, args: seen.__setitem__(t, args[0])) for t in translators(out)]
-    out(x.float())
-    for handle in handles:
-        handle.remove()
+    with watching({t: lambda t, args: seen.__setitem__(t, args[0]) for t in translators(out)}):
+        out(x.float())
     for translator in translators(out):
         translator.add_activation_steps(seen[translator], bits)
     return out

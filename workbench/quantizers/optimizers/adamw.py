@@ -74,8 +74,6 @@ class AdamW(FewBits):
             raise ValueError(
                 "amsgrad=True keeps a third state, the largest v so far; it is not offered here: take torch.optim.AdamW"
             )
-        if getattr(group["first"], "used_as_stored", False):
-            raise ValueError("first=Factored() describes numbers that are not negative; a mean of gradients has both signs")
 
     def update(self, parameter: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         """One step of one parameter."""

@@ -62,6 +62,8 @@ class FewBits(torch.optim.Optimizer):
                 raise TypeError(f"{name}={form!r}; give a quantizer, such as wb.quantizers.Codebook(...), or None for 32 bits")
             if getattr(form, "rounding", "nearest") == "stochastic" and self._draws is None:
                 raise ValueError(f"{name} rounds by chance: give generator=torch.Generator().manual_seed(...)")
+        if getattr(group["first"], "used_as_stored", False):
+            raise ValueError("first=Factored() describes numbers that are not negative; a mean of gradients has both signs")
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

@@ -54,8 +54,6 @@ class SGD(FewBits):
             raise ValueError(f"momentum={group['momentum']!r}; it needs to be 0 or more, such as 0.9")
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
             raise ValueError("nesterov=True looks ahead along the momentum; it needs momentum above 0 and dampening=0")
-        if getattr(group["first"], "used_as_stored", False):
-            raise ValueError("first=Factored() describes numbers that are not negative; a mean of gradients has both signs")
 
     def update(self, parameter: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         """One step of one parameter."""

@@ -52,12 +52,10 @@ class Enter(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, side):
-        """What the class says; keeps in tiles what the way back needs."""
         return _nearest(x, side)
 
     @staticmethod
     def backward(ctx, g):
-        """The gradients of what went in."""
         return g, None
 
 
@@ -66,13 +64,11 @@ class Leave(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, side, generator):
-        """What the class says; keeps in tiles what the way back needs."""
         ctx.side, ctx.generator = side, generator
         return x.view_as(x)
 
     @staticmethod
     def backward(ctx, g):
-        """The gradients of what went in."""
         return _flowing(g, ctx.side, ctx.generator), None, None
 
 
@@ -81,13 +77,11 @@ class Fork(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, side, generator):
-        """What the class says; keeps in tiles what the way back needs."""
         ctx.side, ctx.generator = side, generator
         return x.view_as(x), x.view_as(x)
 
     @staticmethod
     def backward(ctx, g, h):
-        """The gradients of what went in."""
         return _flowing(g + h, ctx.side, ctx.generator), None, None
 
 
@@ -96,7 +90,6 @@ class Linear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, weight, bias, side, generator):
-        """What the class says; keeps in tiles what the way back needs."""
         kept = _kept(x, side)
         ctx.save_for_backward(kept.codes, kept.steps, weight)
         ctx.side, ctx.generator, ctx.biased = side, generator, bias is not None
@@ -106,7 +99,6 @@ class Linear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        """The gradients of what went in."""
         codes, steps, weight = ctx.saved_tensors
         side, x = ctx.side, BlockInt8(codes, steps, ctx.side)
         g = _by_chance(grad, side, ctx.generator)
@@ -121,7 +113,6 @@ class Activation(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, name, side, generator):
-        """What the class says; keeps in tiles what the way back needs."""
         kept = _kept(x, side)
         ctx.save_for_backward(kept.codes, kept.steps)
         ctx.name, ctx.side, ctx.generator = name, side, generator
@@ -129,7 +120,6 @@ class Activation(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, g):
-        """The gradients of what went in."""
         x = BlockInt8(*ctx.saved_tensors, ctx.side).dequantize().view(g.shape)
         (to_x,) = pulled_back(ACTIVATIONS[ctx.name], g, x)
         return _flowing(to_x, ctx.side, ctx.generator), None, None, None
@@ -140,7 +130,6 @@ class Norm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, shift, scale, side, generator):
-        """What the class says; keeps in tiles what the way back needs."""
         kept = _kept(x, side)
         ctx.save_for_backward(kept.codes, kept.steps, scale)
         ctx.side, ctx.generator = side, generator
@@ -148,7 +137,6 @@ class Norm(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, g):
-        """The gradients of what went in."""
         codes, steps, scale = ctx.saved_tensors
         x = BlockInt8(codes, steps, ctx.side).dequantize().view(g.shape)
         to_x, to_shift, to_scale = pulled_back(modulated, g, x, torch.zeros_like(scale), scale)
@@ -160,7 +148,6 @@ class Add(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, z, gate, side, generator):
-        """What the class says; keeps in tiles what the way back needs."""
         kept = _kept(z, side)
         ctx.save_for_backward(kept.codes, kept.steps, gate)
         ctx.side, ctx.generator = side, generator
@@ -168,7 +155,6 @@ class Add(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, g):
-        """The gradients of what went in."""
         codes, steps, gate = ctx.saved_tensors
         z = BlockInt8(codes, steps, ctx.side).dequantize().view(g.shape)
         return g, _flowing(g * gate, ctx.side, ctx.generator), (g * z).sum_to_size(gate.shape), None, None

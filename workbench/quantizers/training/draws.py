@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from workbench.nets.training.batches import generator_of
+from workbench.nets.training.batches import generator_of, seed_of
 
 
 class Draws(nn.Module):
@@ -22,7 +22,7 @@ class Draws(nn.Module):
         super().__init__()
         if not isinstance(generator, torch.Generator):
             raise TypeError(f"rounding by chance needs generator=torch.Generator().manual_seed(0), got {type(generator).__name__}")
-        self.seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
+        self.seed = seed_of(generator)
         self.register_buffer("used", torch.zeros((), dtype=torch.int64))
 
     def next(self) -> torch.Generator:

@@ -11,6 +11,7 @@ from workbench.nets.mlp import MLP
 from workbench.quantizers.model import copied, net_of, replace_layer
 from workbench.quantizers.training.draws import Draws
 from workbench.quantizers.training.int4_linear import Int4Linear, Sampling
+from workbench.quantizers.watching import watching
 
 ENDS = {MLP: ("first", "last"), DiT: ("embedding", "read", "write", "modulation", "blocks.*.modulation")}
 """Layers that stay as they are where nothing else is said: those that read and write coordinates, and those that tell the time."""
@@ -47,14 +48,9 @@ def int4(
     keep = ENDS.get(type(net), ()) if keep is None else keep
     layers = _chosen(net, [keep] if isinstance(keep, str) else keep)
     inputs: dict[str, Tensor] = {}
-    hooks = [
-        layer.register_forward_pre_hook(lambda _, args, name=name: inputs.__setitem__(name, args[0].detach()))
-        for name, layer in layers.items()
-    ]
-    with torch.no_grad():
+    looks = {layer: lambda _, args, name=name: inputs.__setitem__(name, args[0].detach()) for name, layer in layers.items()}
+    with torch.no_grad(), watching(looks):
         net(*sample)
-    for hook in hooks:
-        hook.remove()
     draws = Draws(generator)
     for name, layer in layers.items():
         if name not in inputs:

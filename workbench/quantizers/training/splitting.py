@@ -57,9 +57,8 @@ def split(g: Float[Tensor, "*shape"], generator: torch.Generator) -> Split:
     Raises:
         TypeError, ValueError: for numbers that are no finite floats, or no generator.
     """
-    g = checked(g)
-    step = _largest(g) / REACH
-    u = torch.where(step > 0, g / step, torch.zeros((), dtype=g.dtype)).clamp(-REACH, REACH)
+    u, step = _in_steps(g, REACH)
+    u = u.clamp(-REACH, REACH)
     upper = (u / BASE).round().clamp(-TOP, TOP)
     lower = stochastic(u - BASE * upper, generator)
     return Split(upper.to(torch.int8), lower.to(torch.int8), step.float())
@@ -71,23 +70,26 @@ def split_as_released(g: Float[Tensor, "*shape"], generator: torch.Generator) ->
     Biased: the upper piece of the largest numbers is 6 where it should be 7, and the lower one cannot make good for it.
     :func:`released_mean` has what is restored on average.
     """
-    g = checked(g)
-    step = _largest(g) / 98
-    u = torch.where(step > 0, g / step, torch.zeros((), dtype=g.dtype))
-    upper = (u / BASE).clamp(-6, 6).round()
-    rest = u - BASE * upper
-    lower = stochastic(rest.clamp(-6, 6), generator)
+    upper, rest, step = _released(g)
+    lower = stochastic(rest, generator)
     return Split(upper.to(torch.int8), lower.to(torch.int8), step.float())
 
 
 def released_mean(g: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """The mean of what :func:`split_as_released` restores: g, less what lies beyond 6 steps from its upper piece."""
-    g = checked(g)
-    step = _largest(g) / 98
-    u = torch.where(step > 0, g / step, torch.zeros((), dtype=g.dtype))
+    upper, rest, step = _released(g)
+    return step * (BASE * upper + rest)
+
+
+def _released(g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The upper piece of the published program, the rest cut to what its lower piece can hold, and the step."""
+    u, step = _in_steps(g, 98)
     upper = (u / BASE).clamp(-6, 6).round()
-    return step * (BASE * upper + (u - BASE * upper).clamp(-6, 6))
+    return upper, (u - BASE * upper).clamp(-6, 6), step
 
 
-def _largest(g: Tensor) -> Tensor:
-    return g.abs().amax() if g.numel() else g.new_zeros(())
+def _in_steps(g: Tensor, reach: int) -> tuple[Tensor, Tensor]:
+    """``g`` in steps of max|g| / ``reach``, and the step; zeros where all is 0."""
+    g = checked(g)
+    step = (g.abs().amax() if g.numel() else g.new_zeros(())) / reach
+    return torch.where(step > 0, g / step, torch.zeros((), dtype=g.dtype)), step
