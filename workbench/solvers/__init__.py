@@ -27,7 +27,10 @@ from workbench.solvers.runge_kutta import RungeKutta, Tableau
 from workbench.solvers.sa_solver import SASolver
 from workbench.solvers.sde_dpm_solver_pp import SDEDPMSolverPP
 from workbench.solvers.spndm import SPNDM
+from workbench.solvers.step_choice import StepChoice
 from workbench.solvers.third_order import SSPRK3, Heun3, Kutta3, Ralston3, VanDerHouwen3
+from workbench.solvers.unified import Unified
+from workbench.solvers.unify import unify
 from workbench.solvers.unipc import UniPC
 
 ALL: tuple[Solver, ...] = (
@@ -108,6 +111,7 @@ ALL: tuple[Solver, ...] = (
     DPMSolverPP2S(correction="taylor"),
     DPMSolverPP3S(),
     DPMSolverPP3S(r1=0.25, r2=0.5),
+    Unified(),
 )
 
 
@@ -143,10 +147,13 @@ __all__ = [
     "SASolver",
     "SDEDPMSolverPP",
     "Solver",
+    "StepChoice",
     "Tableau",
     "UniPC",
+    "Unified",
     "VanDerHouwen3",
     "grid_within",
     "noise_strength",
     "reference",
+    "unify",
 ]
