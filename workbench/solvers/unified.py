@@ -12,7 +12,7 @@ Book: ``solvers/framework_of_solvers``.  Paper: ``liu2024unified``.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -71,6 +71,7 @@ class Unified(Solver):
     """
 
     steps: tuple[StepChoice, ...] = (StepChoice(order=2, relaxation="B2", corrector="pseudo", corrector_relaxation="B2"),)
+    statistics: Any = None
     paper = "liu2024unified"
     other_names = ("USF", "S3")
 
@@ -79,8 +80,8 @@ class Unified(Solver):
             raise TypeError(f"steps is a tuple of StepChoice, got {self.steps!r}")
         if not self.steps:
             raise ValueError("a solver needs at least one step; give steps=(StepChoice(),)")
-        if any(one.face == "v3" for one in self.steps):
-            raise ValueError("face='v3' needs the model's statistics")
+        if any(one.face == "v3" for one in self.steps) and self.statistics is None:
+            raise ValueError("face='v3' is chosen by the model's statistics; give statistics=ModelStatistics.estimate(model, data)")
 
     def choice(self, i: int) -> StepChoice:
         """The choices of step ``i``, from 0, as far as they can be met there."""
