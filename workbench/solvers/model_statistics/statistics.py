@@ -35,7 +35,7 @@ class Coefficients(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ModelStatistics:
-    """l, s, b in a table over lambda; between the nodes a cubic through values and central slopes, outside the nearest value.
+    """l, s, b in a table over lambda; between the nodes a cubic through the values with slopes by central differences, outside the nearest value.
 
     Args:
         nodes: (n,) increasing, equally spaced values of lambda, at least two.
@@ -173,8 +173,11 @@ class ModelStatistics:
 
 
 def slopes(values: Float[Tensor, "nodes *shape"], h: float) -> Float[Tensor, "nodes *shape"]:
-    """Derivatives at equally spaced nodes by central differences, one-sided of the second order at the ends."""
-    return torch.gradient(values, spacing=h, dim=0, edge_order=2 if len(values) > 2 else 1)[0]
+    """Derivatives at equally spaced nodes: central differences of the fourth order, of the second next to the ends and at them."""
+    found = torch.gradient(values, spacing=h, dim=0, edge_order=2 if len(values) > 2 else 1)[0]
+    if len(values) > 4:
+        found[2:-2] = (8 * (values[3:-1] - values[1:-3]) - (values[4:] - values[:-4])) / (12 * h)
+    return found
 
 
 def _column(values: Tensor, like: Tensor) -> Tensor:
