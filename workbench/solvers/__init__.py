@@ -14,11 +14,13 @@ from workbench.solvers.dpm_solver_pairs import DPMSolver12, DPMSolver23
 from workbench.solvers.dpm_solver_pp_2m import DPMSolverPP2M
 from workbench.solvers.dpm_solver_pp_3m import DPMSolverPP3M
 from workbench.solvers.dpm_solver_pp_singlestep import DPMSolverPP2S, DPMSolverPP3S
+from workbench.solvers.dpm_solver_v3 import DPMSolverV3
 from workbench.solvers.euler import Euler
 from workbench.solvers.heun import Heun
 from workbench.solvers.ipndm import IPNDM
 from workbench.solvers.lms import LMS
 from workbench.solvers.midpoint import Midpoint
+from workbench.solvers.model_statistics import ModelStatistics
 from workbench.solvers.pndm import PNDM
 from workbench.solvers.ralston2 import Ralston2
 from workbench.solvers.reference import reference
@@ -136,11 +138,13 @@ __all__ = [
     "DPMSolverPP2S",
     "DPMSolverPP3M",
     "DPMSolverPP3S",
+    "DPMSolverV3",
     "Euler",
     "Heun",
     "Heun3",
     "Kutta3",
     "Midpoint",
+    "ModelStatistics",
     "Ralston2",
     "Ralston3",
     "RungeKutta",
