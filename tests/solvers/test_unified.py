@@ -227,5 +227,5 @@ def test_messages():
     ):
         with pytest.raises((ValueError, TypeError), match=message):
             make()
-    with pytest.raises(TypeError, match="tuple of StepChoice"):
+    with pytest.raises(TypeError, match="StepChoice"):
         Unified(("data",))
