@@ -30,9 +30,7 @@ from workbench.solvers.step_choice import StepChoice
 from workbench.solvers.unified import Unified
 
 
-def unify(
-    solver: Solver, schedule: Schedule, grid: Float[Tensor, "points"]
-) -> tuple[Unified, Float[Tensor, "more_points"]]:
+def unify(solver: Solver, schedule: Schedule, grid: Float[Tensor, "points"]) -> tuple[Unified, Float[Tensor, "more_points"]]:
     """Return the same method as a :class:`~workbench.solvers.unified.Unified`, and the grid on which it is one.
 
     The two runs agree to rounding, and cost the same.  Understood are the deterministic ones of: DDIM and Euler in rho, Heun in rho,
@@ -54,7 +52,9 @@ def unify(
     planned = times[schedule.alpha(times[0]) == 0 : len(times) - finish]
     choices, inner = choices_of(solver, schedule, planned)
     points = [*times[: len(times) - len(planned) - finish], *inner, *times[len(times) - finish :]]
-    return Unified(tuple(choices) or (StepChoice(),), getattr(solver, "statistics", None)), torch.tensor(points, dtype=torch.float64)
+    return Unified(tuple(choices) or (StepChoice(),), getattr(solver, "statistics", None)), torch.tensor(
+        points, dtype=torch.float64
+    )
 
 
 @singledispatch
@@ -64,7 +64,9 @@ def choices_of(solver: Solver, schedule: Schedule, times: list[float]) -> tuple[
     Raises:
         ValueError: for a method that is no special case.
     """
-    raise ValueError(f"{type(solver).__name__} is not a special case of the framework: see unify's documentation for those that are")
+    raise ValueError(
+        f"{type(solver).__name__} is not a special case of the framework: see unify's documentation for those that are"
+    )
 
 
 @choices_of.register
