@@ -123,10 +123,12 @@ class Bridge(Pinned):
         smaller = min(2 * lam, told) if m is math else (2 * lam).clamp(max=told)
         gained = math.log1p(math.exp(smaller - larger)) if m is math else torch.log1p(torch.exp(smaller - larger))
         t = self.base._inverse_log_snr(0.5 * (larger + gained), m)
-        return min(t, self.end) if m is math else t.clamp(max=self.end)  # rounding at the very end
+        if m is math:
+            return self.end if lam == -math.inf else min(t, self.end)  # rounding at the very end
+        return torch.where(lam == -math.inf, self.end, t.clamp(max=self.end))
 
     def _end_weight(self, t, m):
-        return self.base._alpha(t, m) * self._clock(t, m) / (self._final * self.base.alpha(self.end))
+        return self.base._alpha(t, m) / self.base.alpha(self.end) * (self._clock(t, m) / self._final)  # 1 at T to the last bit
 
     def _size(self, t, m):
         w, left = self._left(t, m)

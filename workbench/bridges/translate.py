@@ -115,8 +115,6 @@ def between(first: Float[Tensor, "batch *shape"], second: Float[Tensor, "batch *
 def _checked(model, end: Tensor, grid: Times):
     check_pinned(getattr(model, "schedule", None), type(model).__name__)
     check_state(end)
-    if not hasattr(model, "given"):
-        raise TypeError(f"{type(model).__name__} cannot be bound to an end point; it needs given(end)")
     times = check_grid(grid, model.schedule, DBIM())
     if times[0] < times[-1]:
         raise ValueError(f"the grid increases; translate and encode both take the decreasing grid of the translation, got {times}")
