@@ -101,6 +101,8 @@ METHODS: Mapping[str, Look] = MappingProxyType(
         "adaptive": Look(BROWN, "h", "-."),
         "unipc": Look(PURPLE, "D", "-"),
         "unip": Look(OCHER, "d", "-."),
+        "unified": Look(PURPLE, "*", "--"),
+        "searched": Look(PURPLE, "*", "--"),
         "dpmsolver": Look(OCHER, ">", "-."),
         "dpmsolverfast": Look(OCHER, "v", ":"),
         "dpmsolver12": Look(BROWN, "h", ":"),

@@ -14,11 +14,13 @@ from workbench.solvers.dpm_solver_pairs import DPMSolver12, DPMSolver23
 from workbench.solvers.dpm_solver_pp_2m import DPMSolverPP2M
 from workbench.solvers.dpm_solver_pp_3m import DPMSolverPP3M
 from workbench.solvers.dpm_solver_pp_singlestep import DPMSolverPP2S, DPMSolverPP3S
+from workbench.solvers.dpm_solver_v3 import DPMSolverV3
 from workbench.solvers.euler import Euler
 from workbench.solvers.heun import Heun
 from workbench.solvers.ipndm import IPNDM
 from workbench.solvers.lms import LMS
 from workbench.solvers.midpoint import Midpoint
+from workbench.solvers.model_statistics import ModelStatistics
 from workbench.solvers.pndm import PNDM
 from workbench.solvers.ralston2 import Ralston2
 from workbench.solvers.reference import reference
@@ -27,7 +29,10 @@ from workbench.solvers.runge_kutta import RungeKutta, Tableau
 from workbench.solvers.sa_solver import SASolver
 from workbench.solvers.sde_dpm_solver_pp import SDEDPMSolverPP
 from workbench.solvers.spndm import SPNDM
+from workbench.solvers.step_choice import StepChoice
 from workbench.solvers.third_order import SSPRK3, Heun3, Kutta3, Ralston3, VanDerHouwen3
+from workbench.solvers.unified import Unified
+from workbench.solvers.unify import unify
 from workbench.solvers.unipc import UniPC
 
 ALL: tuple[Solver, ...] = (
@@ -108,6 +113,7 @@ ALL: tuple[Solver, ...] = (
     DPMSolverPP2S(correction="taylor"),
     DPMSolverPP3S(),
     DPMSolverPP3S(r1=0.25, r2=0.5),
+    Unified(),
 )
 
 
@@ -132,21 +138,26 @@ __all__ = [
     "DPMSolverPP2S",
     "DPMSolverPP3M",
     "DPMSolverPP3S",
+    "DPMSolverV3",
     "Euler",
     "Heun",
     "Heun3",
     "Kutta3",
     "Midpoint",
+    "ModelStatistics",
     "Ralston2",
     "Ralston3",
     "RungeKutta",
     "SASolver",
     "SDEDPMSolverPP",
     "Solver",
+    "StepChoice",
     "Tableau",
     "UniPC",
+    "Unified",
     "VanDerHouwen3",
     "grid_within",
     "noise_strength",
     "reference",
+    "unify",
 ]
