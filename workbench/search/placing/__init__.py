@@ -1,5 +1,6 @@
 """Where to put the steps, for this model and this solver: four ways to search, and one judge.  Book: ``solvers/where_to_put_the_steps``."""
 
+from workbench.search.placing.all_directions import all_directions
 from workbench.search.placing.by_cost import DynamicProgramming
 from workbench.search.placing.by_density import ErrorDensity, equal_shares
 from workbench.search.placing.by_evolution import Evolving
@@ -22,6 +23,7 @@ __all__ = [
     "Refining",
     "Stepwise",
     "Teacher",
+    "all_directions",
     "cheapest_path",
     "equal_shares",
     "grid",

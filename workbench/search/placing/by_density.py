@@ -53,7 +53,9 @@ class ErrorDensity:
         p = round(order) if self.order is None else self.order
         inside = [k for k, t in enumerate(teacher.times[:-1]) if schedule.alpha(t) > 0]
         if len(inside) <= p + 1:
-            raise ValueError(f"a derivative of order {p} needs more than {p + 1} candidates with a finite log-SNR, got {len(inside)}")
+            raise ValueError(
+                f"a derivative of order {p} needs more than {p + 1} candidates with a finite log-SNR, got {len(inside)}"
+            )
         clock = torch.tensor([schedule.log_snr(teacher.times[k]) for k in inside], dtype=torch.float64)
         change = torch.stack([teacher.answers[k] for k in inside]).double()
         for _ in range(p):
@@ -81,9 +83,7 @@ class ErrorDensity:
         return [teacher.times[0], *inner, teacher.times[-1]]
 
 
-def equal_shares(
-    clock: Float[Tensor, "points"], density: Float[Tensor, "points"], n: int
-) -> Float[Tensor, "shares_and_one"]:
+def equal_shares(clock: Float[Tensor, "points"], density: Float[Tensor, "points"], n: int) -> Float[Tensor, "shares_and_one"]:
     """n + 1 places between the ends of ``clock``, with the same integral of the (piecewise linear) ``density`` between any two neighbors.
 
     Raises:

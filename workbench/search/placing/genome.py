@@ -39,7 +39,9 @@ class Genome:
                 "ask for fewer steps or give more candidates"
             )
         if not 0 <= self.skipped <= self.blocks * (self.number + 1):
-            raise ValueError(f"skipped={self.skipped}, but {self.number + 1} steps have {self.blocks * (self.number + 1)} blocks together")
+            raise ValueError(
+                f"skipped={self.skipped}, but {self.number + 1} steps have {self.blocks * (self.number + 1)} blocks together"
+            )
 
     def start(self, times: Sequence[int], generator: torch.Generator) -> State:
         """These times, and blocks chosen at random."""

@@ -16,8 +16,8 @@ from workbench.search.placing.by_refining import Refining
 from workbench.search.placing.found_grid import FoundGrid
 from workbench.search.placing.genome import snapped
 from workbench.search.placing.judge import Judge, Measure
-from workbench.search.placing.teacher import teach
-from workbench.solution import check_state
+from workbench.search.placing.paths import Paths
+from workbench.search.placing.teacher import Teacher, teach
 from workbench.solve import check_grid, check_instance, check_model
 from workbench.solvers import UniPC
 from workbench.solvers.base import Solver
@@ -32,8 +32,8 @@ def grid(
     n: int,
     *,
     method: str | Method = "dynamic programming",
-    noise: Float[Tensor, "batch *shape"] | None = None,
-    held_out: Float[Tensor, "held *shape"] | None = None,
+    noise: Float[Tensor, "batch *shape"] | Teacher | None = None,
+    held_out: Float[Tensor, "held *shape"] | Teacher | None = None,
     samples: int = 64,
     generator: torch.Generator | None = None,
     start: float | None = None,
@@ -59,7 +59,8 @@ def grid(
         solver: a deterministic one.
         n: steps; the grid has n + 1 points.
         method: a name, or a method with settings: :class:`DynamicProgramming`, :class:`ErrorDensity`, :class:`Evolving`, :class:`Refining`.
-        noise: the states at ``start`` to search on; None draws ``samples`` of them, for a model that knows its ``shape``.
+        noise: the states at ``start`` to search on; None draws ``samples`` of them, for a model that knows its ``shape``.  Or a teacher that has
+            run from them already (:func:`teach`), for several searches; its times are the candidates, and its price is not counted again.
         held_out: others, to judge with; None draws as many as there are of ``noise``.
         samples: how many to draw.
         generator: for all that is drawn.
@@ -78,37 +79,33 @@ def grid(
     check_model(model)
     check_instance(solver)
     if solver.stochastic:
-        raise ValueError(f"{type(solver).__name__} is stochastic; a grid is judged by where a sample ends, so give a deterministic solver")
+        raise ValueError(
+            f"{type(solver).__name__} is stochastic; a grid is judged by where a sample ends, so give a deterministic solver"
+        )
     chosen, schedule = _method(method), model.schedule
     whole = grids.uniform(schedule, n, start, stop)  # checks n and the ends
-    times = _candidates(candidates, schedule, float(whole[0]), float(whole[-1]), solver)
+    times = _candidates(noise.times if isinstance(noise, Teacher) else candidates, schedule, whole, solver)
     snapped(whole.tolist(), times.tolist())  # are there enough?
-    noise = _noise(noise, "noise", model, samples, times[0], generator)
-    held_out = _noise(held_out, "held_out", model, len(noise), times[0], generator, noise)
-    long = UniPC() if teacher is None else teacher
-    seen, unseen = (teach(model, part, times, long) for part in (noise, held_out))
-    judge, other = (
-        Judge(model, solver, part, run.states[-1], measure) for part, run in ((noise, seen), (held_out, unseen))
-    )
-    exact, cost = hasattr(model, "flow"), getattr(model, "cost", 1)
     proposes = isinstance(chosen, DynamicProgramming | ErrorDensity)
-    taught = seen.evaluations * len(noise) * cost if proposes or not exact else 0
+    if not proposes and not isinstance(generator, torch.Generator):
+        raise TypeError(f"{chosen.name} draws, and got generator={generator!r}; pass torch.Generator().manual_seed(0)")
+    paths = Paths(model, times, UniPC() if teacher is None else teacher, generator)
+    seen = paths.of(noise, samples, full=proposes)
+    unseen = paths.of(held_out, len(seen.noise), like=seen.noise)
+    judge, other = (Judge(model, solver, path.noise, path.truth, measure) for path in (seen, unseen))
     if proposes:
-        places = chosen.place(seen, schedule, n, solver.global_order)
+        places = chosen.place(seen.teacher, schedule, n, solver.global_order)
         fitness = judge(places)
         outcome = {"times": tuple(places), "fitness": fitness, "history": (fitness,), "model": model}
     else:
-        if not isinstance(generator, torch.Generator):
-            raise TypeError(f"{chosen.name} draws, and got generator={generator!r}; pass torch.Generator().manual_seed(0)")
         begin = _begin(chosen.begin, judge, n, times, start, stop)
         found = chosen.search(judge, times.tolist(), begin, generator)
         outcome = vars(found) | {"times": tuple(found.times), "model": found.model or model}
     error = other(outcome["times"], model=outcome["model"])
-    judging = other.paid + (0 if exact else unseen.evaluations * len(held_out) * cost)
-    return FoundGrid(
-        method=chosen.name, solver=solver, held_out=error, evaluations=taught + judge.paid + judging, judging=judging,
-        paper=chosen.paper, **outcome,
-    )  # fmt: skip
+    judging = other.paid + unseen.paid
+    evaluations = seen.paid + judge.paid + judging
+    about = {"method": chosen.name, "solver": solver, "held_out": error, "evaluations": evaluations, "judging": judging}
+    return FoundGrid(**about, **outcome, paper=chosen.paper)
 
 
 def _method(method: Any) -> Method:
@@ -122,32 +119,16 @@ def _method(method: Any) -> Method:
     return known[method]()
 
 
-def _candidates(candidates: Any, schedule: Any, start: float, stop: float, solver: Solver) -> Tensor:
+def _candidates(candidates: Any, schedule: Any, whole: Tensor, solver: Solver) -> Tensor:
+    start, stop = float(whole[0]), float(whole[-1])
     if isinstance(candidates, int):
         return grids.karras(schedule, candidates, start, stop)
     times = check_grid(candidates, schedule, solver)
     if (times[0], times[-1]) != (start, stop):
-        raise ValueError(f"the candidates run from {times[0]} to {times[-1]}, and the grid from {start} to {stop}; give both the same ends")
+        raise ValueError(
+            f"the candidates run from {times[0]} to {times[-1]}, and the grid from {start} to {stop}; give both the same ends"
+        )
     return torch.tensor(times, dtype=torch.float64)
-
-
-def _noise(
-    given: Tensor | None, name: str, model: Any, samples: int, t: Tensor, generator: Any, like: Tensor | None = None
-) -> Tensor:
-    """The starts: checked, or drawn."""
-    if given is not None:
-        check_state(given)
-        if like is not None and given.shape[1:] != like.shape[1:]:
-            raise ValueError(f"{name} has samples of shape {tuple(given.shape[1:])}, and noise {tuple(like.shape[1:])}")
-        return given
-    if not isinstance(generator, torch.Generator):
-        raise TypeError(f"{name} is to be drawn, and got generator={generator!r}; pass torch.Generator().manual_seed(0), or {name}")
-    if like is not None:
-        return model.schedule.prior((samples, *like.shape[1:]), float(t), generator=generator, dtype=like.dtype, device=like.device)
-    shape = getattr(model, "shape", None)
-    if shape is None:
-        raise ValueError(f"{type(model).__name__} does not know the shape of a sample; give noise, the states to start from")
-    return model.schedule.prior((samples, *shape), float(t), generator=generator)
 
 
 def _begin(begin: Any, judge: Judge, n: int, times: Tensor, start: float | None, stop: float | None) -> list[float]:

@@ -23,7 +23,9 @@ class Stepwise(Denoiser):
 
     def __init__(self, times: Sequence[float], models: Sequence[Denoiser]) -> None:
         if len(times) != len(models) or not len(times) or any(a <= b for a, b in zip(times, times[1:], strict=False)):
-            raise ValueError(f"got {len(models)} models for the steps that begin at {list(times)}; needs one for each, times decreasing")
+            raise ValueError(
+                f"got {len(models)} models for the steps that begin at {list(times)}; needs one for each, times decreasing"
+            )
         self.models, self._rising = tuple(models), list(reversed(times))
         self.schedule, self.predicts = models[0].schedule, models[0].predicts
         self.cost = max(model.cost for model in models)
