@@ -1,10 +1,27 @@
-"""One small evolutionary search: bits of layers, dropped blocks and grids of times are its clients.
+"""Searching without gradients: one small evolutionary search, whose clients are bits of layers, dropped blocks and grids of times.
 
-A client brings a start, a mutation that keeps what must be kept, and a fitness; :func:`evolve` does the rest.
+A client brings a start, a mutation that keeps what must be kept, and a fitness; :func:`evolve` does the rest.  :func:`grid` looks for
+the grid of times that suits a model and a solver.
 """
 
 from workbench.search.evolution import evolve
 from workbench.search.found import Found, Generation
+from workbench.search.placing import (
+    DynamicProgramming,
+    ErrorDensity,
+    Evolving,
+    FoundGrid,
+    Genome,
+    Judge,
+    Refining,
+    Stepwise,
+    Teacher,
+    all_directions,
+    cheapest_path,
+    equal_shares,
+    grid,
+    teach,
+)
 from workbench.search.settings import Evolution, Stage
 from workbench.search.solving import FoundSolver, Predictor, Sieve, SolverMutation, SolverSpace, solver
 from workbench.search.switches import number_of_switches
@@ -22,4 +39,24 @@ __all__ = [
     "evolve",
     "number_of_switches",
     "solver",
+    "DynamicProgramming",
+    "ErrorDensity",
+    "Evolution",
+    "Evolving",
+    "Found",
+    "FoundGrid",
+    "Generation",
+    "Genome",
+    "Judge",
+    "Refining",
+    "Stage",
+    "Stepwise",
+    "Teacher",
+    "all_directions",
+    "cheapest_path",
+    "equal_shares",
+    "evolve",
+    "grid",
+    "number_of_switches",
+    "teach",
 ]
