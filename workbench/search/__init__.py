@@ -4,6 +4,9 @@ A client brings a start, a mutation that keeps what must be kept, and a fitness;
 the grid of times that suits a model and a solver.
 """
 
+from workbench.search.cascade import Cascade, Searched
+from workbench.search.coefficients import Learned, coefficients
+from workbench.search.compensation import Compensation, compensation
 from workbench.search.evolution import evolve
 from workbench.search.found import Found, Generation
 from workbench.search.placing import (
@@ -25,6 +28,7 @@ from workbench.search.placing import (
 from workbench.search.settings import Evolution, Stage
 from workbench.search.solving import FoundSolver, Predictor, Sieve, SolverMutation, SolverSpace, solver
 from workbench.search.switches import number_of_switches
+from workbench.search.teacher import trajectory
 
 __all__ = [
     "Evolution",
@@ -59,4 +63,17 @@ __all__ = [
     "grid",
     "number_of_switches",
     "teach",
+    "Cascade",
+    "Compensation",
+    "Evolution",
+    "Found",
+    "Generation",
+    "Learned",
+    "Searched",
+    "Stage",
+    "coefficients",
+    "compensation",
+    "evolve",
+    "number_of_switches",
+    "trajectory",
 ]

@@ -4,6 +4,7 @@ from workbench.solvers import noise_strength
 from workbench.solvers.ancestral import Ancestral
 from workbench.solvers.base import Solver
 from workbench.solvers.budget import grid_within
+from workbench.solvers.dc_solver import DCSolver
 from workbench.solvers.ddcm import DDCM
 from workbench.solvers.ddim import DDIM
 from workbench.solvers.ddpm import DDPM
@@ -30,6 +31,7 @@ from workbench.solvers.sa_solver import SASolver
 from workbench.solvers.sde_dpm_solver_pp import SDEDPMSolverPP
 from workbench.solvers.spndm import SPNDM
 from workbench.solvers.step_choice import StepChoice
+from workbench.solvers.tabulated import Tabulated
 from workbench.solvers.third_order import SSPRK3, Heun3, Kutta3, Ralston3, VanDerHouwen3
 from workbench.solvers.unified import Unified
 from workbench.solvers.unify import unify
@@ -59,6 +61,9 @@ ALL: tuple[Solver, ...] = (
     UniPC(),
     UniPC(order=2, variant="varying"),
     UniPC(face="noise"),
+    DCSolver(),
+    DCSolver(0.9),
+    DCSolver(1.1, clock="lambda"),
     SASolver(),
     SASolver(predictor=2, corrector=2, published=True),
     SASolver(predictor=3, corrector=0, tau=0.5),
@@ -130,6 +135,7 @@ __all__ = [
     "SPNDM",
     "SSPRK3",
     "Ancestral",
+    "DCSolver",
     "DPMSolver",
     "DPMSolver12",
     "DPMSolver23",
@@ -153,6 +159,7 @@ __all__ = [
     "Solver",
     "StepChoice",
     "Tableau",
+    "Tabulated",
     "UniPC",
     "Unified",
     "VanDerHouwen3",
