@@ -15,6 +15,7 @@ from workbench.solvers.dpm_solver_pp_2m import DPMSolverPP2M
 from workbench.solvers.dpm_solver_pp_3m import DPMSolverPP3M
 from workbench.solvers.dpm_solver_pp_singlestep import DPMSolverPP2S, DPMSolverPP3S
 from workbench.solvers.euler import Euler
+from workbench.solvers.extrapolated import ExtrapolatedSolution, extrapolated
 from workbench.solvers.heun import Heun
 from workbench.solvers.ipndm import IPNDM
 from workbench.solvers.lms import LMS
@@ -22,6 +23,7 @@ from workbench.solvers.midpoint import Midpoint
 from workbench.solvers.pndm import PNDM
 from workbench.solvers.ralston2 import Ralston2
 from workbench.solvers.reference import reference
+from workbench.solvers.richardson import Richardson
 from workbench.solvers.rk4 import RK4
 from workbench.solvers.runge_kutta import RungeKutta, Tableau
 from workbench.solvers.sa_solver import SASolver
@@ -108,6 +110,10 @@ ALL: tuple[Solver, ...] = (
     DPMSolverPP2S(correction="taylor"),
     DPMSolverPP3S(),
     DPMSolverPP3S(r1=0.25, r2=0.5),
+    Richardson(),
+    Richardson(parts=3),
+    Richardson(Heun()),
+    Richardson(DPMSolverPP2M(correction="taylor")),
 )
 
 
@@ -133,12 +139,14 @@ __all__ = [
     "DPMSolverPP3M",
     "DPMSolverPP3S",
     "Euler",
+    "ExtrapolatedSolution",
     "Heun",
     "Heun3",
     "Kutta3",
     "Midpoint",
     "Ralston2",
     "Ralston3",
+    "Richardson",
     "RungeKutta",
     "SASolver",
     "SDEDPMSolverPP",
@@ -146,6 +154,7 @@ __all__ = [
     "Tableau",
     "UniPC",
     "VanDerHouwen3",
+    "extrapolated",
     "grid_within",
     "noise_strength",
     "reference",
