@@ -130,6 +130,7 @@ METHODS: Mapping[str, Look] = MappingProxyType(
         "ralston3": Look(BROWN, "d", "-."),
         "vanderhouwen3": Look(BROWN, "X", "-"),
         "ssprk3": Look(BROWN, "*", ":"),
+        "richardson": Look(TEAL, "P", "-."),
         "gaussian": Look(SLATE, "s", (0, (5, 1, 1, 1, 1, 1))),
         "teleport": Look(SLATE, "*", "-"),
         "network": Look(ROSE, "o", "-"),

@@ -17,6 +17,7 @@ from workbench.solvers.dpm_solver_pp_3m import DPMSolverPP3M
 from workbench.solvers.dpm_solver_pp_singlestep import DPMSolverPP2S, DPMSolverPP3S
 from workbench.solvers.dpm_solver_v3 import DPMSolverV3
 from workbench.solvers.euler import Euler
+from workbench.solvers.extrapolated import ExtrapolatedSolution, extrapolated
 from workbench.solvers.heun import Heun
 from workbench.solvers.ipndm import IPNDM
 from workbench.solvers.lms import LMS
@@ -25,6 +26,7 @@ from workbench.solvers.model_statistics import ModelStatistics
 from workbench.solvers.pndm import PNDM
 from workbench.solvers.ralston2 import Ralston2
 from workbench.solvers.reference import reference
+from workbench.solvers.richardson import Richardson
 from workbench.solvers.rk4 import RK4
 from workbench.solvers.runge_kutta import RungeKutta, Tableau
 from workbench.solvers.sa_solver import SASolver
@@ -119,6 +121,10 @@ ALL: tuple[Solver, ...] = (
     DPMSolverPP3S(),
     DPMSolverPP3S(r1=0.25, r2=0.5),
     Unified(),
+    Richardson(),
+    Richardson(parts=3),
+    Richardson(Heun()),
+    Richardson(DPMSolverPP2M(correction="taylor")),
 )
 
 
@@ -146,6 +152,7 @@ __all__ = [
     "DPMSolverPP3S",
     "DPMSolverV3",
     "Euler",
+    "ExtrapolatedSolution",
     "Heun",
     "Heun3",
     "Kutta3",
@@ -153,6 +160,7 @@ __all__ = [
     "ModelStatistics",
     "Ralston2",
     "Ralston3",
+    "Richardson",
     "RungeKutta",
     "SASolver",
     "SDEDPMSolverPP",
@@ -163,6 +171,7 @@ __all__ = [
     "UniPC",
     "Unified",
     "VanDerHouwen3",
+    "extrapolated",
     "grid_within",
     "noise_strength",
     "reference",
