@@ -119,7 +119,9 @@ def test_exact_for_answers_of_one_degree_more(base, parts) -> None:
         def data(self, x, t):
             return torch.full_like(x, schedule.log_snr(t) ** power)
 
-    run = wb.solve(Polynomial(schedule), torch.zeros(1, 1, dtype=torch.float64), grid, solvers.Richardson(base, parts), trajectory=True)
+    run = wb.solve(
+        Polynomial(schedule), torch.zeros(1, 1, dtype=torch.float64), grid, solvers.Richardson(base, parts), trajectory=True
+    )
     begin, end = grid[-1 - parts].item(), grid[-1].item()
     clock = schedule.log_snr(begin)
     exact = exact_step(schedule, begin, end, "data", power + 1)
@@ -203,7 +205,9 @@ def test_a_base_is_a_solver() -> None:
 # Whole runs
 
 
-@pytest.mark.parametrize("solver", [solvers.DDIM(), solvers.Heun(), solvers.DPMSolverPP2M(), solvers.UniPC(order=2), solvers.IPNDM()], ids=label)
+@pytest.mark.parametrize(
+    "solver", [solvers.DDIM(), solvers.Heun(), solvers.DPMSolverPP2M(), solvers.UniPC(order=2), solvers.IPNDM()], ids=label
+)
 def test_two_runs_have_one_order_more(solver) -> None:
     schedule, x = VP(), start_of(VP(), 1.0)
     wanted, errors = truth(schedule, x, 1.0, 1e-2), []

@@ -220,7 +220,9 @@ class _Training:
 
 def _check(solver, times: bool, weights: bool, iterations: int, rate: float) -> None:
     if not isinstance(solver, Multistep) or solver.stochastic:
-        raise TypeError(f"a table holds one evaluation a step and no noise; {type(solver).__name__} is no such method: take UniPC(order=2)")
+        raise TypeError(
+            f"a table holds one evaluation a step and no noise; {type(solver).__name__} is no such method: take UniPC(order=2)"
+        )
     if not (times or weights):
         raise ValueError("times=False and weights=False leave nothing to learn")
     if times and isinstance(solver, Tabulated):

@@ -76,7 +76,9 @@ class StepChoice:
         if self.uses is None:
             return
         if len(self.uses) != self.order - 1:
-            raise ValueError(f"order {self.order} has {self.order - 1} derivative(s) to estimate, uses has {len(self.uses)} entries")
+            raise ValueError(
+                f"order {self.order} has {self.order - 1} derivative(s) to estimate, uses has {len(self.uses)} entries"
+            )
         for k, ages in enumerate(self.uses, 1):
             whole = all(_whole(age) and age >= 0 for age in ages)
             if not whole or len(set(ages)) != len(ages) or len(ages) < k or self.start in ages:

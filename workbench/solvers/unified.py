@@ -162,7 +162,9 @@ def _rewritten(states: tuple, answers: tuple, pairs: Sequence) -> Looks:
     return moved, tuple(v * c_out for v, (_, c_out) in zip(answers, pairs, strict=False))
 
 
-def combined(of_states: Sequence[float], states: Sequence[Tensor], of_answers: Sequence[float], answers: Sequence[Tensor]) -> Tensor:
+def combined(
+    of_states: Sequence[float], states: Sequence[Tensor], of_answers: Sequence[float], answers: Sequence[Tensor]
+) -> Tensor:
     """sum_j of_states[j] states[j] + of_answers[j] answers[j], one multiply-add for each weight that is not 0."""
     out = of_states[0] * states[0]
     for weights, values in ((of_states[1:], states[1:]), (of_answers, answers)):

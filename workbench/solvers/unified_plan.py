@@ -40,9 +40,7 @@ class Table:
         expansion = self.expansions[choice.face]
         ages = {age: self.times[i - age] for age in range(i + 1)}
         start, s = ages[choice.start], self.times[i + 1]
-        carried, weights = step_weights(
-            expansion, start, s, ages, choice.estimators(), choice.relaxation, choice.curvature
-        )
+        carried, weights = step_weights(expansion, start, s, ages, choice.estimators(), choice.relaxation, choice.curvature)
         predicted = _scaled(self.states[i - choice.start], carried)
         for age, weight in weights.items():
             _add(predicted, i - age, self.read(choice.face, i - age), weight)

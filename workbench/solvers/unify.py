@@ -29,9 +29,7 @@ from workbench.solvers.step_choice import StepChoice
 from workbench.solvers.unified import Unified
 
 
-def unify(
-    solver: Solver, schedule: Schedule, grid: Float[Tensor, "points"]
-) -> tuple[Unified, Float[Tensor, "more_points"]]:
+def unify(solver: Solver, schedule: Schedule, grid: Float[Tensor, "points"]) -> tuple[Unified, Float[Tensor, "more_points"]]:
     """Return the same method as a :class:`~workbench.solvers.unified.Unified`, and the grid on which it is one.
 
     The two runs agree to rounding, and cost the same.  Understood are the deterministic ones of: DDIM and Euler in rho, Heun in rho,
@@ -63,7 +61,9 @@ def choices_of(solver: Solver, schedule: Schedule, times: list[float]) -> tuple[
     Raises:
         ValueError: for a method that is no special case.
     """
-    raise ValueError(f"{type(solver).__name__} is not a special case of the framework: see unify's documentation for those that are")
+    raise ValueError(
+        f"{type(solver).__name__} is not a special case of the framework: see unify's documentation for those that are"
+    )
 
 
 @choices_of.register

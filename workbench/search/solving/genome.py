@@ -61,7 +61,9 @@ class SolverSpace:
         if not all((self.faces, self.orders, self.starts, self.correctors)):
             raise ValueError("faces, orders, starts and correctors each need at least one entry")
         if self.correctors == ("implicit",):
-            raise ValueError("an implicit corrector in every step leaves no way to spend an odd budget; allow 'none' or 'pseudo' too")
+            raise ValueError(
+                "an implicit corrector in every step leaves no way to spend an odd budget; allow 'none' or 'pseudo' too"
+            )
         for one in (StepChoice(face, start, order, corrector=c) for face, start, order, c in self._all()):
             Unified((one,), self.statistics)  # whether the choices exist
 
@@ -103,7 +105,9 @@ class SolverSpace:
         low = not places or places[0] > 0 or (self.top and places[0] == 0)
         high = not places or places[-1] < 1 or (self.stop == 0 and places[-1] == 1)
         if len(places) != len(steps) + self.singular - 1 or not (rising and low and high):
-            raise ValueError(f"{len(steps)} steps need {len(steps) + self.singular - 1} rising places between 0 and 1, got {places}")
+            raise ValueError(
+                f"{len(steps)} steps need {len(steps) + self.singular - 1} rising places between 0 and 1, got {places}"
+            )
         return state
 
     def decode(self, state: State) -> tuple[Unified, Float[Tensor, "points"]]:
@@ -134,9 +138,7 @@ def choice(step: Step) -> StepChoice:
     if not full:
         others = [age for age in range(order) if age != start]
         uses = tuple(tuple(others[:k]) for k in range(1, order))
-    return StepChoice(
-        face, start, order, uses, relaxation, corrector=corrector, corrector_relaxation=corrector_relaxation
-    )
+    return StepChoice(face, start, order, uses, relaxation, corrector=corrector, corrector_relaxation=corrector_relaxation)
 
 
 def step_of(one: StepChoice) -> Step:

@@ -72,9 +72,7 @@ class SolverMutation:
             places[i] = min(places[i], last, places[i + 1] - least if i + 1 < len(places) else 1.0)
         return [round(place, DIGITS) for place in places]
 
-    def _change(
-        self, places: list[float], steps: list[Step], generator: torch.Generator
-    ) -> tuple[list[float], list[Step]]:
+    def _change(self, places: list[float], steps: list[Step], generator: torch.Generator) -> tuple[list[float], list[Step]]:
         i = _pick(len(steps), generator)
         face, start, order, full, relaxation, corrector, after = steps[i]
         kind = _pick(6, generator)

@@ -23,7 +23,18 @@ from workbench.search.solving.mutation import SolverMutation
 from workbench.search.solving.predictor import Predictor, Sieve
 from workbench.solution import check_state
 from workbench.solve import check_model, solve
-from workbench.solvers import DDIM, DPMSolver, DPMSolverPP2M, DPMSolverPP2S, DPMSolverPP3S, Solver, Unified, UniPC, grid_within, unify
+from workbench.solvers import (
+    DDIM,
+    DPMSolver,
+    DPMSolverPP2M,
+    DPMSolverPP2S,
+    DPMSolverPP3S,
+    Solver,
+    Unified,
+    UniPC,
+    grid_within,
+    unify,
+)
 
 BEGINNINGS: tuple[Solver, ...] = (
     DDIM(),
@@ -126,7 +137,9 @@ def solver(
     check_state(noise)
     check_state(held_out)
     if noise.shape[1:] != held_out.shape[1:]:
-        raise ValueError(f"noise has samples of shape {tuple(noise.shape[1:])}, held_out of {tuple(held_out.shape[1:])}; give both the same")
+        raise ValueError(
+            f"noise has samples of shape {tuple(noise.shape[1:])}, held_out of {tuple(held_out.shape[1:])}; give both the same"
+        )
     schedule = model.schedule
     start = schedule.t_first if start is None else float(start)
     stop = schedule.t_last if stop is None else float(stop)

@@ -118,7 +118,8 @@ def _checked(model, generator, nodes, start, stop, batch, passes, derivatives) -
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
     schedule = model.schedule
     first, last = (
-        schedule.log_snr(float(end if end is not None else own)) for end, own in ((start, schedule.t_first), (stop, schedule.t_last))
+        schedule.log_snr(float(end if end is not None else own))
+        for end, own in ((start, schedule.t_first), (stop, schedule.t_last))
     )
     if not -math.inf < first < last < math.inf:
         raise ValueError(f"the nodes run from noise to data between finite log-SNR, got {first} to {last}; set start > stop > 0")
@@ -129,7 +130,9 @@ def _batches(data, batch: int) -> Iterable[Tensor]:
     for part in data.split(batch) if isinstance(data, Tensor) else data:
         if not isinstance(part, Tensor) or not part.is_floating_point() or part.ndim < 2:
             got = f"{part.dtype} {tuple(part.shape)}" if isinstance(part, Tensor) else type(part).__name__
-            raise TypeError(f"data must be floating-point samples (n, *shape), got {got}; for images in bytes use wb.data.to_floats")
+            raise TypeError(
+                f"data must be floating-point samples (n, *shape), got {got}; for images in bytes use wb.data.to_floats"
+            )
         yield part
 
 

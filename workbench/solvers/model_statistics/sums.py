@@ -34,9 +34,7 @@ class Sums:
 
     def add(self, node: int, seen: Looked, z: Tensor, basis: Basis | None) -> None:
         """Add a batch at one node."""
-        v, data, moved, turned, z = (
-            (part if basis is None else basis.into(part)).to("cpu", torch.float64) for part in (*seen, z)
-        )
+        v, data, moved, turned, z = ((part if basis is None else basis.into(part)).to("cpu", torch.float64) for part in (*seen, z))
         e = v - data
         d = -e - moved
         products = (z * z, z * (z - turned), v, e, d, v * v, v * e, e * e, v * d, e * d)
