@@ -6,6 +6,7 @@
 from workbench.symbolic import (
     adams,
     bits_and_steps,
+    bridges,
     comparing,
     exponential,
     faces,
@@ -52,6 +53,7 @@ TOPICS = (
     predictor_corrector,
     guidance,
     stochastic,
+    bridges,
     far_field,
     memory,
     numerics,
@@ -89,6 +91,7 @@ __all__ = [
     "Statement",
     "adams",
     "bits_and_steps",
+    "bridges",
     "comparing",
     "exponential",
     "faces",
