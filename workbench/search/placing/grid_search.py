@@ -17,7 +17,7 @@ from workbench.search.placing.found_grid import FoundGrid
 from workbench.search.placing.genome import snapped
 from workbench.search.placing.judge import Judge, Measure
 from workbench.search.placing.paths import Paths
-from workbench.search.placing.teacher import Teacher, teach
+from workbench.search.placing.teacher import Teacher
 from workbench.solve import check_grid, check_instance, check_model
 from workbench.solvers import UniPC
 from workbench.solvers.base import Solver
