@@ -169,15 +169,15 @@ def test_rows_are_predict_evaluate_correct(setting) -> None:
             row = v3_weights(solver.statistics, schedule, old, t, points, corrected=True, pseudo=solver.pseudo_corrector)
             state = row.x * base + sum(w * f for w, f in zip(row.past, answers, strict=False)) + row.constant
         base = state
-        row = v3_weights(
-            solver.statistics, schedule, times[i::-1], s, solver.points_at(i, steps), pseudo=solver.pseudo_predictor
-        )
+        row = v3_weights(solver.statistics, schedule, times[i::-1], s, solver.points_at(i, steps), pseudo=solver.pseudo_predictor)
         state = row.x * base + sum(w * f for w, f in zip(row.past, answers, strict=False)) + row.constant
     torch.testing.assert_close(wb.solve(model, x, grid, solver).x, state, rtol=1e-11, atol=1e-11)
 
 
 @every_setting
-@pytest.mark.parametrize("make", [wild, lambda: ModelStatistics.of_gaussian(GaussianDenoiser(torch.zeros(1), 1.0, VP()))], ids=["wild", "law"])
+@pytest.mark.parametrize(
+    "make", [wild, lambda: ModelStatistics.of_gaussian(GaussianDenoiser(torch.zeros(1), 1.0, VP()))], ids=["wild", "law"]
+)
 def test_order_whatever_the_statistics(setting, make) -> None:
     """On the mixture, from an exact past: wrong statistics cost accuracy, not order."""
     solver, schedule, start, stop = DPMSolverV3(make(), **setting), VP(), 0.8, 0.05
