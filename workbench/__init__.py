@@ -35,6 +35,7 @@ _LATER = (
     "reflow",
     "search",
     "symbolic",
+    "transport",
 )
 
 __all__ = [
@@ -64,7 +65,21 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from workbench import artifacts, characters, checks, data, gaussian, metrics, nets, plots, quantizers, reflow, search, symbolic  # noqa: F401
+    from workbench import (  # noqa: F401
+        artifacts,
+        characters,
+        checks,
+        data,
+        gaussian,
+        metrics,
+        nets,
+        plots,
+        quantizers,
+        reflow,
+        search,
+        symbolic,
+        transport,
+    )
 
 
 def __getattr__(name: str):

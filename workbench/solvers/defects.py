@@ -72,7 +72,9 @@ def power_weight(base: Solver, schedule: Schedule, times: Sequence[float]) -> fl
     return missed / (1 - missed)
 
 
-def moment_weight(schedule: Schedule, face: Face, fine: Sequence[Rows], coarse: Rows, past: Sequence[float], corners: Sequence[float]) -> float:
+def moment_weight(
+    schedule: Schedule, face: Face, fine: Sequence[Rows], coarse: Rows, past: Sequence[float], corners: Sequence[float]
+) -> float:
     """w of one block by moments.
 
     Args:
@@ -95,7 +97,5 @@ def _defect(schedule: Schedule, face: Face, row: Rows, times: Sequence[float], o
     """The step of ((lambda - origin) / span)^power by the exact integral, minus the step by the formula."""
     places = [(schedule.log_snr(t) - origin) / span for t in times]
     exact = exact_step(schedule, times[0], row.final.t, face, power + 1).derivatives
-    whole = math.fsum(
-        weight * math.perm(power, k) * places[0] ** (power - k) / span**k for k, weight in enumerate(exact)
-    )
+    whole = math.fsum(weight * math.perm(power, k) * places[0] ** (power - k) / span**k for k, weight in enumerate(exact))
     return whole - math.fsum(w * u**power for w, u in zip(row.final.weights, places, strict=True))

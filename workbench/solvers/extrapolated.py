@@ -85,7 +85,9 @@ def extrapolated(
     check_state(x)
     times, schedule = check_grid(grid, model.schedule, solver), model.schedule
     if solver.stochastic:
-        raise ValueError(f"{type(solver).__name__} draws noise; runs with other noise have no error in common: take a deterministic one")
+        raise ValueError(
+            f"{type(solver).__name__} draws noise; runs with other noise have no error in common: take a deterministic one"
+        )
     if isinstance(levels, bool) or not isinstance(levels, int) or levels < 2:
         raise ValueError(f"levels is the number of runs, an int of at least 2; got {levels!r}")
     own = solver.regular_ends(schedule)
