@@ -36,6 +36,7 @@ _LATER = (
     "reflow",
     "search",
     "symbolic",
+    "transport",
 )
 
 __all__ = [
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
         reflow,
         search,
         symbolic,
+        transport,
     )
 
 
