@@ -14,6 +14,7 @@ from workbench.solvers.dpm_solver_pairs import DPMSolver12, DPMSolver23
 from workbench.solvers.dpm_solver_pp_2m import DPMSolverPP2M
 from workbench.solvers.dpm_solver_pp_3m import DPMSolverPP3M
 from workbench.solvers.dpm_solver_pp_singlestep import DPMSolverPP2S, DPMSolverPP3S
+from workbench.solvers.dual_fast import DualFast
 from workbench.solvers.euler import Euler
 from workbench.solvers.heun import Heun
 from workbench.solvers.ipndm import IPNDM
@@ -28,6 +29,7 @@ from workbench.solvers.sa_solver import SASolver
 from workbench.solvers.sde_dpm_solver_pp import SDEDPMSolverPP
 from workbench.solvers.spndm import SPNDM
 from workbench.solvers.third_order import SSPRK3, Heun3, Kutta3, Ralston3, VanDerHouwen3
+from workbench.solvers.time_shift import TimeShift, variance_of_samples
 from workbench.solvers.unipc import UniPC
 
 ALL: tuple[Solver, ...] = (
@@ -108,6 +110,8 @@ ALL: tuple[Solver, ...] = (
     DPMSolverPP2S(correction="taylor"),
     DPMSolverPP3S(),
     DPMSolverPP3S(r1=0.25, r2=0.5),
+    DualFast(),
+    DualFast(c=0.5, growth="constant"),
 )
 
 
@@ -132,6 +136,7 @@ __all__ = [
     "DPMSolverPP2S",
     "DPMSolverPP3M",
     "DPMSolverPP3S",
+    "DualFast",
     "Euler",
     "Heun",
     "Heun3",
@@ -144,9 +149,11 @@ __all__ = [
     "SDEDPMSolverPP",
     "Solver",
     "Tableau",
+    "TimeShift",
     "UniPC",
     "VanDerHouwen3",
     "grid_within",
     "noise_strength",
     "reference",
+    "variance_of_samples",
 ]
