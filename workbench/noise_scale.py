@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.denoiser import Denoiser, combine, conversion
+from workbench.denoiser import Denoiser
 from workbench.draws import normal
 
 

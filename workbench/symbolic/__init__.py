@@ -35,6 +35,7 @@ from workbench.symbolic import (
     steps,
     stochastic,
     training,
+    two_errors,
 )
 from workbench.symbolic.statements import Statement
 
@@ -52,6 +53,7 @@ TOPICS = (
     predictor_corrector,
     guidance,
     stochastic,
+    two_errors,
     far_field,
     memory,
     numerics,
@@ -119,4 +121,5 @@ __all__ = [
     "steps",
     "stochastic",
     "training",
+    "two_errors",
 ]
