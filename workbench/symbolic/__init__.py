@@ -36,6 +36,7 @@ from workbench.symbolic import (
     steps,
     stochastic,
     training,
+    two_errors,
 )
 from workbench.symbolic.statements import Statement
 
@@ -54,6 +55,7 @@ TOPICS = (
     guidance,
     stochastic,
     bridges,
+    two_errors,
     far_field,
     memory,
     numerics,
@@ -122,4 +124,5 @@ __all__ = [
     "steps",
     "stochastic",
     "training",
+    "two_errors",
 ]
