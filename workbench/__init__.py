@@ -24,6 +24,7 @@ __version__ = "0.1.0"
 
 _LATER = (
     "artifacts",
+    "bridges",
     "characters",
     "checks",
     "data",
@@ -64,7 +65,21 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from workbench import artifacts, characters, checks, data, gaussian, metrics, nets, plots, quantizers, reflow, search, symbolic  # noqa: F401
+    from workbench import (  # noqa: F401
+        artifacts,
+        bridges,
+        characters,
+        checks,
+        data,
+        gaussian,
+        metrics,
+        nets,
+        plots,
+        quantizers,
+        reflow,
+        search,
+        symbolic,
+    )
 
 
 def __getattr__(name: str):
