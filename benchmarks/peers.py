@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from torch import Tensor
+
 import workbench as wb
 
 Peer = tuple[str, dict[str, Any], dict[str, Any]]  # class of theirs without "Scheduler", its settings, arguments of its step
@@ -150,7 +152,13 @@ def steps_within(name: str, budget: int) -> int:
 
 
 def drive(problem, name: str, budget: int, **settings) -> float | None:
-    """Error of a scheduler at t = 0, given the exact noise prediction at its own noise levels; None where it fails.
+    """Error of a scheduler at t = 0; None where it fails."""
+    x = ends(problem, name, budget, **settings)
+    return None if x is None else problem.error(x, problem.law.schedule.t_first, 0.0)
+
+
+def ends(problem, name: str, budget: int, **settings) -> Tensor | None:
+    """Where a scheduler ends at t = 0, given the exact noise prediction at its own noise levels; None where it fails.
 
     It starts where its pipelines do: from unit noise times its ``init_noise_sigma``.
     """
@@ -165,7 +173,7 @@ def drive(problem, name: str, budget: int, **settings) -> float | None:
     except (IndexError, RuntimeError, ValueError, ZeroDivisionError):
         return None
     assert calls <= budget, f"{name} took {calls} evaluations of {budget}"
-    return problem.error(x, schedule.t_first, 0.0)
+    return x
 
 
 def _time(made, schedule: wb.schedules.Schedule, n) -> float:
