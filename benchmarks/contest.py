@@ -145,7 +145,13 @@ class Contest:
         if self.kept is None:
             return make()[1]["squares"]
         times = [float(f"{t:.9g}") for t in getattr(entrant, "times", ())]
-        key = {**entrant.about, "evaluations": entrant.evaluations(problem.law.schedule), "times": times, "noise": problem.name, "judged": judged}
+        key = {
+            **entrant.about,
+            "evaluations": entrant.evaluations(problem.law.schedule),
+            "times": times,
+            "noise": problem.name,
+            "judged": judged,
+        }
         return self.kept.row(key, make)[1]["squares"]
 
     def error(self, entrant: Entrant) -> float:

@@ -27,7 +27,7 @@ from torch import Tensor
 import workbench as wb
 from benchmarks import laws
 from benchmarks.contest import Contest, Entrant, Way, theirs, ways
-from benchmarks.judging import Judge, root
+from benchmarks.judging import root
 from benchmarks.kept import Kept
 from benchmarks.peers import label
 from benchmarks.record import add_numbers, parser, publish_record, record, table, told
@@ -170,7 +170,11 @@ def goals(rows: list[dict[str, Any]], contests: dict[str, Contest], entrants: di
         for budget in BUDGETS:
             here = [r for r in rows if r["where"] == where]
             mine, other = best_of(here, "workbench", budget), best_of(here, "diffusers", budget)
-            about = {f"{who} {key}": r[key] for who, r in (("ours", mine), ("theirs", other)) for key in ("method", "grid", "jump", "error")}
+            about = {
+                f"{who} {key}": r[key]
+                for who, r in (("ours", mine), ("theirs", other))
+                for key in ("method", "grid", "jump", "error")
+            }
             out.append({"where": where, "budget": budget, **about, "ratio": mine["error"] / other["error"]})
     return out
 
@@ -179,7 +183,9 @@ def main() -> None:
     """Measure, print, and write if asked."""
     options = parser(__doc__)
     add_numbers(options, NUMBERS)
-    options.add_argument("--keep", type=Path, default=data_root() / "few-evaluations", help="folder for rows (default: in the cache folder)")
+    options.add_argument(
+        "--keep", type=Path, default=data_root() / "few-evaluations", help="folder for rows (default: in the cache folder)"
+    )
     options.add_argument("--artifact", action="store_true", help="also publish the table with the package")
     chosen = options.parse_args()
     torch.set_num_threads(1)

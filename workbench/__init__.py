@@ -64,7 +64,6 @@ __all__ = [
     "solve",
     "solve_adaptive",
     "solvers",
-    *_LATER,
 ]
 
 if TYPE_CHECKING:

@@ -36,9 +36,9 @@ from workbench.solvers.spndm import SPNDM
 from workbench.solvers.step_choice import StepChoice
 from workbench.solvers.tabulated import Tabulated
 from workbench.solvers.third_order import SSPRK3, Heun3, Kutta3, Ralston3, VanDerHouwen3
+from workbench.solvers.time_shift import TimeShift, variance_of_samples
 from workbench.solvers.unified import Unified
 from workbench.solvers.unify import unify
-from workbench.solvers.time_shift import TimeShift, variance_of_samples
 from workbench.solvers.unipc import UniPC
 
 ALL: tuple[Solver, ...] = (
