@@ -64,6 +64,7 @@ __all__ = [
     "solve",
     "solve_adaptive",
     "solvers",
+    *_LATER,
 ]
 
 if TYPE_CHECKING:
