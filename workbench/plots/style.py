@@ -101,6 +101,8 @@ METHODS: Mapping[str, Look] = MappingProxyType(
         "adaptive": Look(BROWN, "h", "-."),
         "unipc": Look(PURPLE, "D", "-"),
         "unip": Look(OCHER, "d", "-."),
+        "dcsolver": Look(TEAL, "X", "--"),
+        "tabulated": Look(TEAL, "P", ":"),
         "dpmsolver": Look(OCHER, ">", "-."),
         "dpmsolverfast": Look(OCHER, "v", ":"),
         "dpmsolver12": Look(BROWN, "h", ":"),
