@@ -19,12 +19,11 @@ from torch import Tensor
 from workbench.denoiser import Denoiser, at_least_single
 from workbench.nets.training.checkpoint import CheckpointError, differences, load, save
 from workbench.nets.training.resuming import check_path, digest
-from workbench.search.teacher import check_task, distance, trajectory
+from workbench.search.teacher import check_task, distance, miss, trajectory
 from workbench.search.triangle import Triangle
-from workbench.solution import Counted
 from workbench.solve import solve
 from workbench.solvers.multistep import Multistep
-from workbench.solvers.tabulated import Tabulated, planned_times
+from workbench.solvers.tabulated import Tabulated, check_linear, planned_times
 from workbench.solvers.unipc import UniPC
 
 
@@ -110,12 +109,12 @@ def coefficients(
     }  # fmt: skip
     if checkpoint is not None:
         check_path(checkpoint, save_every)
-    asked = Counted(model)
-    wanted = trajectory(asked, x, grid, refine=refine)[0][-1]
+    states, calls = trajectory(model, x, grid, refine=refine)
+    wanted = states[-1]
     state = at_least_single(x)
     lead = grid.tolist()[: len(grid) - len(planned) - finish]  # a first time with alpha = 0
     if lead:
-        state = solve(asked, state, grid[:2], solver).x
+        state, calls = solve(model, state, grid[:2], solver).x, calls + 1
     training = _Training(triangle, triangle.start(), iterations, rate)
     if checkpoint is not None and checkpoint.exists():
         training.resume(checkpoint, about)
@@ -146,15 +145,14 @@ def coefficients(
     table, places = triangle.solver_of(training.best)
     found_grid = torch.tensor([*lead, *places, *([0.0] if finish else [])], dtype=torch.float64)
     pairs = ((solver, grid), (table, found_grid))
-    plain, found = (float(distance(solve(asked, x, where, one).x, wanted)) for one, where in pairs)
-    judge = Counted(model)
-    other = trajectory(judge, held_out, grid, refine=refine)[0][-1]
-    judged = [float(distance(solve(judge, held_out, where, one).x, other)) for one, where in pairs]
-    each, cost = len(planned) - 1 + finish, getattr(model, "cost", 1)
-    passes = len(training.history) * each
-    evaluations = ((asked.calls + passes) * len(x) + judge.calls * len(held_out)) * cost
-    backward = max(len(training.history) - 1, 0) * each * len(x) * cost
-    return Learned(table, found_grid, tuple(training.history), plain, found, *judged, evaluations, backward, interrupted)
+    (plain, a), (found, b) = (miss(model, x, where, one, wanted) for one, where in pairs)
+    states, others = trajectory(model, held_out, grid, refine=refine)
+    (judged_plain, c), (judged, d) = (miss(model, held_out, where, one, states[-1]) for one, where in pairs)
+    each, cost, passes = len(planned) - 1 + finish, getattr(model, "cost", 1), len(training.history)
+    evaluations = ((calls + a + b + passes * each) * len(x) + (others + c + d) * len(held_out)) * cost
+    backward = max(passes - 1, 0) * each * len(x) * cost
+    history = tuple(training.history)
+    return Learned(table, found_grid, history, plain, found, judged_plain, judged, evaluations, backward, interrupted)
 
 
 def run(model: Denoiser, triangle: Triangle, free: list[Tensor], x: Tensor, finish: bool) -> Tensor:
@@ -219,10 +217,7 @@ class _Training:
 
 
 def _check(solver, times: bool, weights: bool, iterations: int, rate: float) -> None:
-    if not isinstance(solver, Multistep) or solver.stochastic:
-        raise TypeError(
-            f"a table holds one evaluation a step and no noise; {type(solver).__name__} is no such method: take UniPC(order=2)"
-        )
+    check_linear(solver)
     if not (times or weights):
         raise ValueError("times=False and weights=False leave nothing to learn")
     if times and isinstance(solver, Tabulated):

@@ -20,8 +20,7 @@ from workbench.denoiser import Denoiser, at_least_single
 from workbench.nets.training.checkpoint import CheckpointError, differences, load, save
 from workbench.nets.training.resuming import check_path, digest
 from workbench.search.compensating import Step, by_golden_section, by_gradient, in_closed_form
-from workbench.search.teacher import check_task, distance, trajectory
-from workbench.solution import Counted
+from workbench.search.teacher import check_task, miss, trajectory
 from workbench.solve import solve
 from workbench.solvers.dc_solver import DCSolver
 from workbench.solvers.tabulated import planned_times
@@ -122,8 +121,7 @@ def compensation(
     if checkpoint is not None:
         check_path(checkpoint, 1)
         done = _resumed(checkpoint, about) if checkpoint.exists() else done
-    asked = Counted(model)
-    teacher, _ = trajectory(asked, x, grid, refine=refine)
+    teacher, asked = trajectory(model, x, grid, refine=refine)
     try:
         for i, ratio in _ratios(model, solver, planned.tolist(), grid, x, teacher, method, first, iterations, done, progress):
             if checkpoint is not None:
@@ -138,23 +136,21 @@ def compensation(
     ratios = tuple(done.ratios) + (1.0,) * (count - len(done.ratios))
 
     one, cost = (1.0,) * count, getattr(model, "cost", 1)
-    plain = found = _error(asked, x, grid, replace(solver, ratios=one), teacher[-1])
-    chosen = one
+    plain, calls = miss(model, x, grid, replace(solver, ratios=one), teacher[-1])
+    asked, found, chosen = asked + calls, plain, one
     for shorter in dict.fromkeys(ratios[:keep] + one[keep:] for keep in range(count, 0, -1)):
-        if shorter != one and (value := _error(asked, x, grid, replace(solver, ratios=shorter), teacher[-1])) <= plain:
-            found, chosen = value, shorter
-            break
-    judge = Counted(model)
-    wanted = trajectory(judge, held_out, grid, refine=refine)[0][-1]
-    judged = [_error(judge, held_out, grid, replace(solver, ratios=each), wanted) for each in (one, chosen)]
-    evaluations = ((asked.calls + done.calls) * len(x) + judge.calls * len(held_out)) * cost
+        if shorter != one:
+            value, calls = miss(model, x, grid, replace(solver, ratios=shorter), teacher[-1])
+            asked += calls
+            if value <= plain:
+                found, chosen = value, shorter
+                break
+    states, others = trajectory(model, held_out, grid, refine=refine)
+    (judged_plain, a), (judged, b) = (miss(model, held_out, grid, replace(solver, ratios=each), states[-1]) for each in (one, chosen))
+    evaluations = ((asked + done.calls) * len(x) + (others + a + b) * len(held_out)) * cost
     steps = tuple((float(a), float(b)) for a, b in done.steps)
-    chosen = replace(solver, ratios=chosen)
-    return Compensation(chosen, steps, plain, found, *judged, evaluations, done.backward * len(x) * cost, interrupted)
-
-
-def _error(model, states: Tensor, grid: Tensor, solver: DCSolver, wanted: Tensor) -> float:
-    return float(distance(solve(model, states, grid, solver).x, wanted))
+    solver, backward = replace(solver, ratios=chosen), done.backward * len(x) * cost
+    return Compensation(solver, steps, plain, found, judged_plain, judged, evaluations, backward, interrupted)
 
 
 def _ratios(model, solver, times, grid, x, teacher, method, first, iterations, done, progress):
@@ -163,6 +159,7 @@ def _ratios(model, solver, times, grid, x, teacher, method, first, iterations, d
     state, answers = at_least_single(x), ()
     if offset:  # alpha = 0 at the start: the first step is solve's
         state = solve(model, state, grid[:2], solver).x
+        done.calls += not done.ratios
     steps = len(times) - 1
     bar = _bar(steps, progress)
     for i in range(steps):

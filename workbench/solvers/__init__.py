@@ -66,7 +66,6 @@ ALL: tuple[Solver, ...] = (
     UniPC(order=2, variant="varying"),
     UniPC(face="noise"),
     DCSolver(),
-    DCSolver(0.9),
     DCSolver(1.1, clock="lambda"),
     SASolver(),
     SASolver(predictor=2, corrector=2, published=True),
