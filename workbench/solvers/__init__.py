@@ -112,7 +112,7 @@ ALL: tuple[Solver, ...] = (
     DPMSolverPP3S(r1=0.25, r2=0.5),
     Richardson(),
     Richardson(parts=3),
-    Richardson(Heun()),
+    Richardson(DPMSolver(order=2)),
     Richardson(DPMSolverPP2M(correction="taylor")),
 )
 
