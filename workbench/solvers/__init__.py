@@ -124,7 +124,7 @@ ALL: tuple[Solver, ...] = (
     Unified(),
     Richardson(),
     Richardson(parts=3),
-    Richardson(Heun()),
+    Richardson(DPMSolver(order=2)),
     Richardson(DPMSolverPP2M(correction="taylor")),
     DualFast(),
     DualFast(c=0.5, growth="constant"),
