@@ -53,12 +53,15 @@ class Way:
         """What it costs."""
         return self.solver.evaluations_on(schedule, torch.tensor(self.times, dtype=torch.float64))
 
-    def ends(self, problem: Problem, gaussian: Gaussian | None) -> Tensor:
-        """The samples; a stochastic method draws for each of them with a seed of its own."""
+    def begin(self, problem: Problem, gaussian: Gaussian | None) -> Tensor:
+        """The states from which the solver starts: the noise, or where the Gaussian's flow carries it."""
         first = problem.law.schedule.t_first
         x = problem.start(first)
-        if self.jump is not None:
-            x = wb.gaussian.teleport(gaussian, x, first, self.times[0]).to(x.dtype)
+        return x if self.jump is None else wb.gaussian.teleport(gaussian, x, first, self.times[0]).to(x.dtype)
+
+    def ends(self, problem: Problem, gaussian: Gaussian | None) -> Tensor:
+        """The samples; a stochastic method draws for each of them with a seed of its own."""
+        x = self.begin(problem, gaussian)
         draws = [torch.Generator().manual_seed(10**6 + i) for i in range(len(x))] if self.solver.stochastic else None
         return wb.solve(problem.law, x, self.times, self.solver, generator=draws).x
 
@@ -145,7 +148,13 @@ class Contest:
         if self.kept is None:
             return make()[1]["squares"]
         times = [float(f"{t:.9g}") for t in getattr(entrant, "times", ())]
-        key = {**entrant.about, "evaluations": entrant.evaluations(problem.law.schedule), "times": times, "noise": problem.name, "judged": judged}
+        key = {
+            **entrant.about,
+            "evaluations": entrant.evaluations(problem.law.schedule),
+            "times": times,
+            "noise": problem.name,
+            "judged": judged,
+        }
         return self.kept.row(key, make)[1]["squares"]
 
     def error(self, entrant: Entrant) -> float:
