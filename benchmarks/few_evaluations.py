@@ -11,14 +11,11 @@ laws to rounding are run once.  Of the leading ones at each budget the Frechet d
 own classifier (never to be confused with FID).
 
 The default takes a quarter of an hour of one core.  The shipped table:
-python -m benchmarks.few_evaluations --pictures 24 --choosing 8 --distance 256 --artifact
+python -m benchmarks.few_evaluations --pictures 16 --choosing 4 --distance 256 --artifact
 """
 
-import math
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,89 +23,42 @@ import torch
 from torch import Tensor
 
 import workbench as wb
-from benchmarks import laws
-from benchmarks.accuracy import law_error
-from benchmarks.contest import Contest, Entrant, Way, theirs, ways
-from benchmarks.judging import Judge, root
-from benchmarks.kept import Kept
+from benchmarks.contest import Contest, Entrant, Line, Way, named, theirs, ways
+from benchmarks.few_contests import ON, law_contests, network_contest
+from benchmarks.few_distances import distance_rows, drawing, leading
+from benchmarks.judging import Judge
 from benchmarks.peers import label
 from benchmarks.record import add_numbers, parser, publish_record, record, table, told
-from benchmarks.searched_entrants import newcomers, statistical
-from benchmarks.teleport import SEED, noise
+from benchmarks.searched_entrants import newcomers, recorded_costs, statistical
+from benchmarks.teleport import SEED
 from workbench.data.cifar import data_root
 
 S = wb.solvers
-ON = wb.schedules.DiscreteVP.linear()
 BUDGETS = (5, 10, 8, 15, 6)  # the ones that matter most come first
 JUMPS = (40.0, 20.0, 12.0, 8.0, 5.0, 3.0)  # sigma / alpha where the solver takes over
-LEADERS = (S.UniPC(), S.UniPC(order=2), S.IPNDM(order=3), S.DEIS(variable="log_rho"), S.DPMSolverPP2M())  # they choose the jump
+LEADERS: tuple[S.Solver, ...] = (
+    S.UniPC(),
+    S.UniPC(order=2),
+    S.IPNDM(order=3),
+    S.DEIS(variable="log_rho"),
+    S.DPMSolverPP2M(),
+)  # they choose the jump
 SOLVERS = tuple(solver for solver in S.ALL if not solver.stochastic)
-OTHER, DISTANT = 1000, 3000  # the first seeds of the noise to choose on, and of that of the Frechet distance
 NUMBERS = {"pictures": 8, "choosing": 4, "distance": 0}
-CONVERGED = 100  # steps of UniPC
-LEADING, JUDGED_AT = 12, (5, 10)
+JUDGED_AT = (5, 10)  # budgets at which the Frechet distance is measured
 
 
-def law_contests(folder: Path) -> dict[str, Contest]:
-    """The laws; the Gaussian for the jump has the moments of the ring, or those of CIFAR-10."""
-    toy = wb.data.toys.ring
-    between = torch.einsum("k,ki,kj->ij", toy.weights, toy.means, toy.means)
-    mean = toy.weights @ toy.means
-    covariance = torch.einsum("k,kij->ij", toy.weights, toy.covariances) + between - torch.outer(mean, mean)
-    round_ring = wb.gaussian.GaussianDenoiser(mean, covariance, ON)
-    one, other = laws.cifar10(ON), laws.cifar10(ON, first=OTHER)
-    parts = {
-        "ring": (laws.ring(ON, seed=1), laws.ring(ON), round_ring),
-        "ten": (few(laws.pictures(ON, first=OTHER), 3), laws.pictures(ON), one.law),
-        "cifar10": (other, one, one.law),
-    }
-    return {name: Contest(*three, kept=Kept(folder, law=name)) for name, three in parts.items()}
-
-
-def few(problem: laws.Problem, samples: int) -> laws.Problem:
-    """The first samples of a problem."""
-    return replace(problem, name=f"{samples} of {problem.name}", noise=lambda t: problem.noise(t)[:samples])
-
-
-def network_problem(model: wb.Denoiser, count: int, first: int) -> laws.Problem:
-    """The network from the noise of some seeds; its exact answer is a long run."""
-    shape = wb.characters.cifar10(ON).shape
-
-    def start(t: float) -> Tensor:
-        return noise(ON, shape, count, first=first)
-
-    return laws.Problem(f"{count} from {first}", model, start, partial(converged, model), math.prod(shape))
-
-
-def converged(model: wb.Denoiser, x: Tensor, start: float, stop: float, steps: int = CONVERGED) -> Tensor:
-    """Where the network's own flow ends."""
-    return wb.solve(model, x, wb.grids.karras(ON, steps, start, stop), S.UniPC()).x
-
-
-@dataclass(frozen=True, eq=False)
-class Line:
-    """One line of the table: who, at which budget, and where; ``told`` is what is recorded."""
-
-    contest: Contest
-    where: str
-    budget: int
-    entrant: Entrant
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """The error on the noise it is judged on, and its standard error."""
-        spent, found = self.entrant.evaluations(ON), root(self.contest.squares(self.entrant))
-        rounded = {name: float(f"{value:.4g}") for name, value in found.items()}
-        return {"where": self.where, "budget": self.budget, **self.entrant.about, "evaluations": spent, **rounded}
-
-
-def law_rows(contest: Contest, where: str, solvers: Iterable[S.Solver], *, jump: bool) -> list[Line]:
+def law_rows(contest: Contest, where: str, solvers: Iterable[S.Solver], budgets: Iterable[int], *, jump: bool) -> list[Line]:
     """For each budget every solver on its best grid, alone and with its best jump; and every scheduler of diffusers on its best."""
     lines = []
-    for budget in BUDGETS:
+    for budget in budgets:
         for solver in solvers:
             picked = contest.best(ways(solver, budget, ON))
             picked += contest.best(jumping(contest, solver, budget, JUMPS)) if jump else []
+            lines += [Line(contest, where, budget, entrant) for entrant in picked]
+        for name, solver in statistical(contest.gaussian).items():
+            picked = contest.best(named(name, ways(solver, budget, ON)))
+            picked += contest.best(named(name, jumping(contest, solver, budget, JUMPS))) if jump else []
             lines += [Line(contest, where, budget, entrant) for entrant in picked]
         lines += [Line(contest, where, budget, e) for offered in theirs(budget).values() for e in contest.best(offered)]
         print(f"{where}, {budget} evaluations: done", file=sys.stderr, flush=True)
@@ -140,7 +90,7 @@ def recommended(known: dict[str, Contest], solver: S.Solver, budget: int, jump: 
     if jump is None:
         return advised(known, list(ways(solver, budget, ON)))
     picked = (contest.best(jumping(contest, solver, budget, (jump,))) for contest in (ten, one))
-    return list(dict.fromkeys(sum(picked, [])))
+    return list(dict.fromkeys(way for few in picked for way in few))
 
 
 def advised(known: dict[str, Contest], offered: list[Entrant]) -> list[Entrant]:
@@ -159,16 +109,16 @@ def best_jump(network: Contest, known: dict[str, Contest], budget: int) -> float
 
 
 def network_rows(
-    network: Contest, known: dict[str, Contest], methods: list[S.Solver], new: bool
+    network: Contest, known: dict[str, Contest], methods: list[S.Solver], budgets: Iterable[int], new: bool
 ) -> tuple[list[Line], list[dict[str, Any]]]:
     """The lines of the network, and what was paid for searches on the way; ``new`` lets those in that know the network."""
     lines, costs = [], []
-    statistics = statistical(network.gaussian) if new else {}
-    for budget in BUDGETS:
+    statistics = statistical(network.gaussian, of_network=True) if new else {}
+    for budget in budgets:
         jump = best_jump(network, known, budget)
-        offered = [recommended(known, solver, budget, j) for solver in methods for j in (None, jump)]
-        offered += [advised(known, options) for options in theirs(budget).values()]
-        offered += newcomers(network, budget, jump, statistics, costs) if new else []
+        offered = [advised(known, options) for options in theirs(budget).values()]
+        offered += newcomers(network, budget, jump, JUMPS, statistics, costs) if new else []
+        offered += [recommended(known, solver, budget, j) for solver in methods for j in (None, jump)]
         lines += [Line(network, "network", budget, one) for options in offered for one in network.best(options)]
         print(f"network, {budget} evaluations: jump at {jump:g}", file=sys.stderr, flush=True)
     return lines, costs
@@ -204,43 +154,6 @@ def goals(lines: list[Line]) -> list[dict[str, Any]]:
     return out
 
 
-def leading(lines: list[Line], budget: int) -> list[Line]:
-    """At one budget on the network: our leading ones by the noise to choose on, DDIM, and the best of theirs; and by the law, of those that draw."""
-    here = [line for line in lines if line.where == "network" and line.budget == budget]
-    ours = sorted((line for line in here if line.told["by"] == "workbench"), key=lambda line: line.contest.error(line.entrant))
-    plain = [line for line in ours[LEADING:] if line.told["method"] == "DDIM()" and line.told["jump"] is None]
-    best = min((line for line in here if line.told["by"] == "diffusers"), key=lambda line: line.told["error"])
-    return [*ours[:LEADING], *plain, best]
-
-
-def drawing(known: dict[str, Contest], budget: int, most: int = 2) -> list[Way]:
-    """The stochastic solvers whose law is nearest to the exact flow's, for the Gaussian law."""
-    offered = [way for solver in S.ALL if solver.stochastic for way in ways(solver, budget, ON)]
-    errors = [law_error(known["cifar10"].judged, way.solver, torch.tensor(way.times, dtype=torch.float64)) for way in offered]
-    ranked = [offered[i] for i in torch.tensor(errors, dtype=torch.float64).argsort().tolist()]
-    return list({type(way.solver): way for way in reversed(ranked)}.values())[::-1][:most]
-
-
-def distance_rows(
-    judge: Judge, network: Contest, entrants: list[tuple[int, Entrant]], count: int, batch: int = 32
-) -> list[dict[str, Any]]:
-    """The Frechet distance of each, and its difference to that of the first of diffusers at the same budget, on the same noise."""
-    rows, features = [], []
-    for budget, entrant in entrants:
-
-        def make(entrant: Entrant = entrant) -> tuple[dict[str, Any], dict[str, Tensor]]:
-            parts = [network_problem(network.judged.law, min(batch, count - k), DISTANT + k) for k in range(0, count, batch)]
-            return {}, {"features": judge.features(torch.cat([entrant.ends(part, network.gaussian).float() for part in parts]))}
-
-        key = {"features": entrant.about, "times": [float(f"{t:.9g}") for t in getattr(entrant, "times", ())], "budget": budget}
-        features.append(network.kept.row(key | {"pictures": count, "first": DISTANT}, make)[1]["features"])
-        rows.append({"budget": budget, **entrant.about, "pictures": count, **judge.distance(features[-1])})
-    for one, mine in zip(rows, features, strict=True):
-        other = next(f for r, f in zip(rows, features, strict=True) if (r["by"], r["budget"]) == ("diffusers", one["budget"]))
-        one["above theirs"], one["standard error"] = wb.metrics.frechet_difference(mine, other, judge.reference)
-    return rows
-
-
 def columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Rows as lists under one head."""
     names = list(rows[0]) if rows else []
@@ -254,6 +167,7 @@ def main() -> None:
     options.add_argument(
         "--keep", type=Path, default=data_root() / "few-evaluations", help="folder for rows (default: in the cache folder)"
     )
+    options.add_argument("--budgets", type=int, nargs="+", default=BUDGETS, help="evaluations of a run")
     options.add_argument("--known-only", action="store_true", help="without the solvers that know the network")
     options.add_argument("--artifact", action="store_true", help="also publish the table with the package")
     chosen = options.parse_args()
@@ -263,29 +177,28 @@ def main() -> None:
     same = alike((known["ring"], known["cifar10"]), SOLVERS)
     methods = list(dict.fromkeys(same.values()))
     print(f"{len(same)} solvers are {len(methods)} methods", file=sys.stderr, flush=True)
-    sha256 = wb.artifacts.describe("cifar10-denoiser")["sha256"]
-    model = wb.characters.network(ON)
-    problems = network_problem(model, chosen.choosing, OTHER), network_problem(model, chosen.pictures, SEED)
-    network = Contest(*problems, wb.characters.cifar10(ON), contrast=True, kept=Kept(chosen.keep, network=sha256))
-    lines, costs = network_rows(network, known, methods, not chosen.known_only)
-    lines += [line for where, contest in known.items() for line in law_rows(contest, where, methods, jump=where != "cifar10")]
+    network, budgets = network_contest(chosen.choosing, chosen.pictures, chosen.keep), tuple(chosen.budgets)
+    lines, costs = network_rows(network, known, methods, budgets, not chosen.known_only)
+    for where, contest in known.items():
+        lines += law_rows(contest, where, methods, budgets, jump=where != "cifar10")
     facts = {
-        "network_sha256": sha256,
+        "network_sha256": wb.artifacts.describe("cifar10-denoiser")["sha256"],
         "same": {label(a): label(b) for a, b in same.items() if a != b},
-        "costs": costs,
+        "costs": recorded_costs() + costs,
         **{name: getattr(chosen, name) for name in NUMBERS},
         "goals": goals(lines),
         **columns([line.told for line in lines]),
     }
     print(table(facts["goals"]))
     if judge:
-        ranked = [(budget, one.entrant) for budget in JUDGED_AT for one in leading(lines, budget)]
-        ranked += [(budget, way) for budget in JUDGED_AT for way in drawing(known, budget)]
+        ranked = [(budget, one.entrant) for budget in JUDGED_AT if budget in budgets for one in leading(lines, budget)]
+        ranked += [(budget, way) for budget in JUDGED_AT if budget in budgets for way in drawing(known, budget)]
         facts["distances"] = distance_rows(judge, network, ranked, chosen.distance)
         print(table(facts["distances"]))
     record("few_evaluations", facts, chosen.json, seed=SEED)
     if chosen.artifact:
-        command = f"python -m benchmarks.few_evaluations {told(chosen, NUMBERS)} --artifact"
+        spent = " ".join(map(str, budgets))
+        command = f"python -m benchmarks.few_evaluations --budgets {spent} {told(chosen, NUMBERS)} --artifact"
         publish_record("few-evaluations", facts, source="own-network", command=command, seed=SEED)
 
 

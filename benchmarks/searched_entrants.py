@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 import workbench as wb
-from benchmarks.contest import Contest, Way, ways
+from benchmarks.contest import Contest, Way, named, ways
 from benchmarks.peers import label
 
 S = wb.solvers
@@ -44,10 +44,10 @@ def solver_named(name: str) -> S.Solver:
     return next(solver for solver in S.ALL if label(solver) == name)
 
 
-def statistical(law: Any) -> dict[str, S.Solver]:
-    """DPM-Solver-v3 by name."""
+def statistical(law: Any, of_network: bool = False) -> dict[str, S.Solver]:
+    """DPM-Solver-v3 by name: with the statistics of a Gaussian law, and with those of the network where they are shipped."""
     statistics = {"the Gaussian law": S.ModelStatistics.of_gaussian(law)}
-    if "cifar10-statistics" in wb.artifacts.available():
+    if of_network and "cifar10-statistics" in wb.artifacts.available():
         statistics["the network"] = wb.artifacts.load("cifar10-statistics")
     calm = {"pseudo_predictor": True, "pseudo_corrector": True}
     kinds: dict[str, dict[str, Any]] = {"": {}, ", order 2": {"order": 2}, ", pseudo": calm}
@@ -56,11 +56,6 @@ def statistical(law: Any) -> dict[str, S.Solver]:
         for whose, known in statistics.items()
         for kind, settings in kinds.items()
     }
-
-
-def on_all_grids(name: str, solver: S.Solver, budget: int, schedule, jump: float | None = None) -> list[Way]:
-    """A solver that no law can advise, on several grids."""
-    return [replace(way, name=name) for way in ways(solver, budget, schedule, (jump,), GRIDS_BEFORE_SEARCH)]
 
 
 def placed(budget: int, schedule: wb.schedules.Schedule) -> list[list[Way]]:
@@ -105,25 +100,43 @@ def compensated(contest: Contest, begin: Way) -> tuple[Way, dict[str, Any]]:
 
 
 def newcomers(
-    contest: Contest, budget: int, jump: float, statistics: dict[str, S.Solver], costs: list[dict[str, Any]]
+    contest: Contest,
+    budget: int,
+    jump: float,
+    jumps: tuple[float, ...],
+    statistics: dict[str, S.Solver],
+    costs: list[dict[str, Any]],
 ) -> list[list[Way]]:
-    """Everything of this file at one budget, each with the grids among which it may choose; the costs of searches made here are added."""
+    """Everything of this file at one budget, each with the grids among which it may choose; the costs of searches made here are added.
+
+    DC-Solver starts where everybody does, at ``jump``; those with statistics may choose among ``jumps``.
+    """
     schedule = contest.chosen.law.schedule
     offered = placed(budget, schedule) + assembled(budget, schedule)
     for name, solver in statistics.items():
-        alone = on_all_grids(name, solver, budget, schedule)
+        alone = named(name, ways(solver, budget, schedule, grids=GRIDS_BEFORE_SEARCH))
         grids = [getattr(wb.grids, way.grid) for way in contest.best(alone, most=2)]
-        offered += [alone, [replace(way, name=name) for way in ways(solver, budget, schedule, (jump,), grids)]]
+        offered += [alone, named(name, ways(solver, budget, schedule, jumps, grids))]
     for start in (None, jump):
         begin = contest.best(ways(S.UniPC(order=2), budget, schedule, (start,), GRIDS_BEFORE_SEARCH))[0]
         found, facts = compensated(contest, begin)
         offered.append([found])
-        costs.append(
-            {
-                "of": "DCSolver(searched ratios)",
-                "budget": budget,
-                "jump": start,
-                **{k: facts[k] for k in ("evaluations", "seconds")},
-            }
-        )
+        paid = {name: facts[name] for name in ("evaluations", "seconds")}
+        costs.append({"of": "DCSolver(searched ratios)", "budget": budget, "jump": start, **paid})
     return offered
+
+
+def recorded_costs() -> list[dict[str, Any]]:
+    """What the shipped searches and estimates have cost: network evaluations of one picture, and CPU seconds where they are known."""
+    rows = []
+    grids, solvers = record_of("searched-grids"), record_of("searched-solvers")
+    for row in grids["rows"] if grids else []:
+        rows.append(
+            {"of": f"{row['solver']} on a searched grid (network)", "budget": row["evaluations"], "evaluations": row["paid"]}
+        )
+    for row in solvers["rows"] if solvers else []:
+        rows.append({"of": f"Unified(searched on the {row['law']})", "budget": row["budget"], "evaluations": row["paid"]})
+    if "cifar10-statistics" in wb.artifacts.available():
+        paid = wb.artifacts.load("cifar10-statistics").evaluations
+        rows.append({"of": "statistics of the network", "budget": None, "evaluations": paid})
+    return [{"jump": None, "seconds": None, **row} for row in rows]
