@@ -59,7 +59,7 @@ def searched(
     grids["path"] = [seen.times[k] for k in search.cheapest_path(costs, n)]
     errors = {name: judges[0](list(map(float, grid))) for name, grid in grids.items()}
     begin = list(map(float, grids[min(errors, key=errors.__getitem__)]))
-    fine = search.Refining(settings["generations"], 1, begin=begin, checkpoint=kept / f"{label(solver)}-{n}.safetensors")
+    fine = search.Refining(settings["generations"], 1, begin=begin, checkpoint=kept / f"{label(solver)}-{n}.pt")
     grids["searched"] = search.grid(model, solver, n, method=fine, generator=rng, **about)
     rows, paid = {}, judges[0].paid + grids["searched"].evaluations - grids["searched"].judging
     for name, grid in grids.items():

@@ -47,6 +47,7 @@ def test_it_is_ddim_with_an_eta_below_one():
         row, h = ResShiftStep().weights(schedule, t, s), schedule.log_snr(s) - schedule.log_snr(t)
         eta = row.noise / schedule.sigma(s) / math.sqrt(-math.expm1(-2 * h))
         assert 0 < eta < 1
+        assert eta == pytest.approx((1 - s * s) / math.sqrt(1 - (s * t) ** 2), rel=1e-11)
         same = wb.solvers.DDIM(eta).weights(schedule, t, s)
         assert (row.x, row.data, row.noise) == pytest.approx((same.x, same.data, same.noise), rel=1e-11)
 

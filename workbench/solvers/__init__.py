@@ -16,6 +16,7 @@ from workbench.solvers.dpm_solver_pp_2m import DPMSolverPP2M
 from workbench.solvers.dpm_solver_pp_3m import DPMSolverPP3M
 from workbench.solvers.dpm_solver_pp_singlestep import DPMSolverPP2S, DPMSolverPP3S
 from workbench.solvers.dpm_solver_v3 import DPMSolverV3
+from workbench.solvers.dual_fast import DualFast
 from workbench.solvers.euler import Euler
 from workbench.solvers.extrapolated import ExtrapolatedSolution, extrapolated
 from workbench.solvers.heun import Heun
@@ -35,6 +36,7 @@ from workbench.solvers.spndm import SPNDM
 from workbench.solvers.step_choice import StepChoice
 from workbench.solvers.tabulated import Tabulated
 from workbench.solvers.third_order import SSPRK3, Heun3, Kutta3, Ralston3, VanDerHouwen3
+from workbench.solvers.time_shift import TimeShift, variance_of_samples
 from workbench.solvers.unified import Unified
 from workbench.solvers.unify import unify
 from workbench.solvers.unipc import UniPC
@@ -125,6 +127,8 @@ ALL: tuple[Solver, ...] = (
     Richardson(parts=3),
     Richardson(Heun()),
     Richardson(DPMSolverPP2M(correction="taylor")),
+    DualFast(),
+    DualFast(c=0.5, growth="constant"),
 )
 
 
@@ -151,6 +155,7 @@ __all__ = [
     "DPMSolverPP3M",
     "DPMSolverPP3S",
     "DPMSolverV3",
+    "DualFast",
     "Euler",
     "ExtrapolatedSolution",
     "Heun",
@@ -168,6 +173,7 @@ __all__ = [
     "StepChoice",
     "Tableau",
     "Tabulated",
+    "TimeShift",
     "UniPC",
     "Unified",
     "VanDerHouwen3",
@@ -176,4 +182,5 @@ __all__ = [
     "noise_strength",
     "reference",
     "unify",
+    "variance_of_samples",
 ]

@@ -6,6 +6,7 @@
 from workbench.symbolic import (
     adams,
     bits_and_steps,
+    bridges,
     comparing,
     exponential,
     faces,
@@ -35,6 +36,7 @@ from workbench.symbolic import (
     steps,
     stochastic,
     training,
+    two_errors,
 )
 from workbench.symbolic.statements import Statement
 
@@ -52,6 +54,8 @@ TOPICS = (
     predictor_corrector,
     guidance,
     stochastic,
+    bridges,
+    two_errors,
     far_field,
     memory,
     numerics,
@@ -89,6 +93,7 @@ __all__ = [
     "Statement",
     "adams",
     "bits_and_steps",
+    "bridges",
     "comparing",
     "exponential",
     "faces",
@@ -119,4 +124,5 @@ __all__ = [
     "steps",
     "stochastic",
     "training",
+    "two_errors",
 ]

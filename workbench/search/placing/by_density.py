@@ -24,6 +24,7 @@ class ErrorDensity:
         order: p; None is the solver's.  Derivatives of high order need smooth answers.
         carry: as in :class:`DynamicProgramming`.
         floor: the least density, as a fraction of its mean, so that no region is left without steps where the estimate is zero.
+            Derivatives below the rounding of the answers count as zero; if all do, steps are equal in lambda.
 
     Raises:
         ValueError: for an order below 1, another carry, or a floor outside [0, 1).
@@ -60,13 +61,12 @@ class ErrorDensity:
         change = torch.stack([teacher.answers[k] for k in inside]).double()
         for _ in range(p):
             (change,) = torch.gradient(change, spacing=(clock,), dim=0, edge_order=2)
+        gap = float((clock[-1] - clock[0]) / (len(clock) - 1))
+        noise = 10 * torch.finfo(teacher.answers.dtype).eps * float(teacher.answers.abs().max()) / gap**p
         sizes = torch.stack(
             [
-                (schedule.alpha(teacher.times[k]) * carried(part[None].to(teacher.states), teacher, k, self.carry).double())
-                .square()
-                .mean()
-                .sqrt()
-                for k, part in zip(inside, change, strict=True)
+                _size(schedule.alpha(teacher.times[k]) * _left(part, teacher, k, self.carry))
+                for k, part in zip(inside, change.where(change.abs() > noise, 0.0), strict=True)
             ]
         )
         density = sizes ** (1 / (p + 1))
@@ -81,6 +81,14 @@ class ErrorDensity:
         quantiles = equal_shares(*self.density(teacher, schedule, order), n)
         inner = schedule.inverse_log_snr(quantiles[1:-1]).tolist()
         return [teacher.times[0], *inner, teacher.times[-1]]
+
+
+def _left(change: Tensor, teacher: Teacher, place: int, carry: Carry) -> Tensor:
+    return carried(change[None].to(teacher.states), teacher, place, carry).double()
+
+
+def _size(values: Tensor) -> Tensor:
+    return values.square().mean().sqrt()
 
 
 def equal_shares(clock: Float[Tensor, "points"], density: Float[Tensor, "points"], n: int) -> Float[Tensor, "shares_and_one"]:

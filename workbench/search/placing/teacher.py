@@ -1,14 +1,12 @@
 """A teacher: one long run that writes down where it was, and what the model answered there."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workbench.denoiser import Denoiser, combine, conversion
-from workbench.solution import Counted
+from workbench.denoiser import Denoiser, Time, combine, conversion
 from workbench.solve import solve
 from workbench.solvers.base import Solver
 
@@ -52,34 +50,22 @@ def teach(model: Denoiser, noise: Float[Tensor, "batch *shape"], times: Float[Te
                 listening.data(x, t)
     else:
         states = solve(listening, noise, times, solver, trajectory=True).xs
-    return Teacher(tuple(times.tolist()), states, torch.stack(listening.heard), listening.calls)
+    return Teacher(tuple(times.tolist()), states, torch.stack(listening.heard), len(listening.heard))
 
 
-class _Listening(Counted):
+class _Listening(Denoiser):
     """A model whose answers are written down, as data predictions."""
 
-    __slots__ = ("cost", "heard")
-
-    def __init__(self, model: Any) -> None:
-        super().__init__(model)
+    def __init__(self, model: Denoiser) -> None:
+        self.model, self.schedule, self.predicts = model, model.schedule, model.predicts
         self.cost, self.heard = getattr(model, "cost", 1), []
 
-    def _heard(self, face: str, x: Tensor, t: float, out: Tensor) -> Tensor:
-        self.heard.append(out if face == "data" else combine(conversion(self.schedule, face, "data", t), x, out))
+    def predict(self, x: Tensor, t: Time) -> Tensor:
+        """The native face."""
+        return self.face(self.predicts, x, t)
+
+    def face(self, target: str, x: Tensor, t: Time) -> Tensor:
+        """Ask the model, and write its answer down."""
+        out = self.model.face(target, x, t)
+        self.heard.append(out if target == "data" else combine(conversion(self.schedule, target, "data", t), x, out))
         return out
-
-    def data(self, x: Tensor, t) -> Tensor:
-        """Ask, and write down."""
-        return self._heard("data", x, t, super().data(x, t))
-
-    def noise(self, x: Tensor, t) -> Tensor:
-        """Ask, and write down."""
-        return self._heard("noise", x, t, super().noise(x, t))
-
-    def score(self, x: Tensor, t) -> Tensor:
-        """Ask, and write down."""
-        return self._heard("score", x, t, super().score(x, t))
-
-    def velocity(self, x: Tensor, t) -> Tensor:
-        """Ask, and write down."""
-        return self._heard("velocity", x, t, super().velocity(x, t))

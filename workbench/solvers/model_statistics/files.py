@@ -4,7 +4,6 @@
 """
 
 import json
-from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
@@ -58,15 +57,3 @@ def unpack(content: bytes) -> ModelStatistics:
         return ModelStatistics(tensors["nodes"], *tables, basis, about["samples"], about["evaluations"])
     except (SafetensorError, KeyError, ValueError) as error:
         raise ArtifactError(f"these bytes are not model statistics in safetensors form: {error}") from error
-
-
-def save(path: str | Path, statistics: ModelStatistics, dtype: torch.dtype = torch.float32) -> None:
-    """Write the table to a file, atomically."""
-    from workbench.atomic import write
-
-    write(Path(path), pack(statistics, dtype))
-
-
-def load(path: str | Path) -> ModelStatistics:
-    """Read what :func:`save` wrote."""
-    return unpack(Path(path).read_bytes())

@@ -14,12 +14,14 @@ Book: ``solvers/best_parameterization``.  Paper: ``zheng2023dpmsolverv3``.
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from workbench.atomic import write
 from workbench.gaussian.gaussian import GaussianDenoiser
 from workbench.schedules import Schedule
 from workbench.solvers.model_statistics.basis import Basis
@@ -102,6 +104,23 @@ class ModelStatistics:
         from workbench.solvers.model_statistics.estimating import estimate
 
         return estimate(model, data, **settings)
+
+    def save(self, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
+        """Write the table as safetensors, atomically; ``dtype`` is that of 1 - l, s and b."""
+        from workbench.solvers.model_statistics.files import pack
+
+        write(Path(path), pack(self, dtype))
+
+    @staticmethod
+    def load(path: str | Path) -> "ModelStatistics":
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ArtifactError: for a file that is something else.
+        """
+        from workbench.solvers.model_statistics.files import unpack
+
+        return unpack(Path(path).read_bytes())
 
     @property
     def shape(self) -> torch.Size:
