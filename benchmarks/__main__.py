@@ -5,7 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-HELPERS = {"__main__", "judging", "kept", "laws", "peers", "record", "sampled_networks"}
+HELPERS = {
+    "__main__",
+    "contest",
+    "few_contests",
+    "few_distances",
+    "judging",
+    "kept",
+    "laws",
+    "making",
+    "peers",
+    "record",
+    "sampled_networks",
+    "searched_entrants",
+}
 BY_NAME = {
     "bits_against_steps",
     "preconditioning",

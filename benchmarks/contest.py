@@ -6,7 +6,7 @@ Whatever can be chosen is chosen on one noise and judged on other noise, for bot
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 import workbench as wb
 from benchmarks import peers
+from benchmarks.judging import root
 from benchmarks.kept import Kept
 from benchmarks.laws import Problem
 
@@ -53,12 +54,15 @@ class Way:
         """What it costs."""
         return self.solver.evaluations_on(schedule, torch.tensor(self.times, dtype=torch.float64))
 
-    def ends(self, problem: Problem, gaussian: Gaussian | None) -> Tensor:
-        """The samples; a stochastic method draws for each of them with a seed of its own."""
+    def begin(self, problem: Problem, gaussian: Gaussian | None) -> Tensor:
+        """The states from which the solver starts: the noise, or where the Gaussian's flow carries it."""
         first = problem.law.schedule.t_first
         x = problem.start(first)
-        if self.jump is not None:
-            x = wb.gaussian.teleport(gaussian, x, first, self.times[0]).to(x.dtype)
+        return x if self.jump is None else wb.gaussian.teleport(gaussian, x, first, self.times[0]).to(x.dtype)
+
+    def ends(self, problem: Problem, gaussian: Gaussian | None) -> Tensor:
+        """The samples; a stochastic method draws for each of them with a seed of its own."""
+        x = self.begin(problem, gaussian)
         draws = [torch.Generator().manual_seed(10**6 + i) for i in range(len(x))] if self.solver.stochastic else None
         return wb.solve(problem.law, x, self.times, self.solver, generator=draws).x
 
@@ -98,6 +102,11 @@ def ways(
             times = wb.solvers.grid_within(budget, solver, schedule, grid, start=start, stop=0.0)
             if times is not None:
                 yield Way(solver, grid.__name__, tuple(times.tolist()), jump)
+
+
+def named(name: str, several: Iterable[Way]) -> list[Way]:
+    """The same under a name."""
+    return [replace(way, name=name) for way in several]
 
 
 def theirs(budget: int) -> dict[str, list[Theirs]]:
@@ -164,3 +173,20 @@ class Contest:
         """The ones of smallest error on the noise to choose on, best first, without those that fail."""
         ranked = sorted(((self.error(entrant), i, entrant) for i, entrant in enumerate(entrants)), key=lambda one: one[:2])
         return [entrant for error, _, entrant in ranked[:most] if math.isfinite(error)]
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One line of the table: who, at which budget, and where; ``told`` is what is recorded."""
+
+    contest: Contest
+    where: str
+    budget: int
+    entrant: Entrant
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The error on the noise it is judged on, and its standard error."""
+        spent, found = self.entrant.evaluations(self.contest.judged.law.schedule), root(self.contest.squares(self.entrant))
+        rounded = {name: float(f"{value:.4g}") for name, value in found.items()}
+        return {"where": self.where, "budget": self.budget, **self.entrant.about, "evaluations": spent, **rounded}

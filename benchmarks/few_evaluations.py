@@ -11,13 +11,11 @@ laws to rounding are run once.  Of the leading ones at each budget the Frechet d
 own classifier (never to be confused with FID).
 
 The default takes a quarter of an hour of one core.  The shipped table:
-python -m benchmarks.few_evaluations --pictures 24 --choosing 8 --distance 256 --artifact
+python -m benchmarks.few_evaluations --pictures 16 --choosing 4 --distance 256 --artifact
 """
 
-import math
 import sys
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,75 +23,46 @@ import torch
 from torch import Tensor
 
 import workbench as wb
-from benchmarks import laws
-from benchmarks.contest import Contest, Entrant, Way, theirs, ways
-from benchmarks.judging import root
-from benchmarks.kept import Kept
+from benchmarks.contest import Contest, Entrant, Line, Way, named, theirs, ways
+from benchmarks.few_contests import ON, law_contests, network_contest
+from benchmarks.few_distances import distance_rows, drawing, leading
+from benchmarks.judging import Judge
 from benchmarks.peers import label
 from benchmarks.record import add_numbers, parser, publish_record, record, table, told
-from benchmarks.teleport import SEED, noise
+from benchmarks.searched_entrants import newcomers, recorded_costs, statistical
+from benchmarks.teleport import SEED
 from workbench.data.cifar import data_root
 
 S = wb.solvers
-ON = wb.schedules.DiscreteVP.linear()
-BUDGETS = (5, 6, 8, 10, 15)
+BUDGETS = (5, 10, 8, 15, 6)  # the ones that matter most come first
 JUMPS = (40.0, 20.0, 12.0, 8.0, 5.0, 3.0)  # sigma / alpha where the solver takes over
-LEADERS = (S.UniPC(), S.UniPC(order=2), S.IPNDM(order=3), S.DEIS(variable="log_rho"), S.DPMSolverPP2M())  # they choose the jump
+LEADERS: tuple[S.Solver, ...] = (
+    S.UniPC(),
+    S.UniPC(order=2),
+    S.IPNDM(order=3),
+    S.DEIS(variable="log_rho"),
+    S.DPMSolverPP2M(),
+)  # they choose the jump
 SOLVERS = tuple(solver for solver in S.ALL if not solver.stochastic)
-OTHER = 1000  # the first seed of the noise to choose on
 NUMBERS = {"pictures": 8, "choosing": 4, "distance": 0}
-CONVERGED = 100  # steps of UniPC
-LEADING, JUDGED_AT = 12, (5, 10)
+JUDGED_AT = (5, 10)  # budgets at which the Frechet distance is measured
 
 
-def law_contests(folder: Path) -> dict[str, Contest]:
-    """The laws; the Gaussian for the jump has the moments of the ring, or those of CIFAR-10."""
-    toy = wb.data.toys.ring
-    between = torch.einsum("k,ki,kj->ij", toy.weights, toy.means, toy.means)
-    mean = toy.weights @ toy.means
-    covariance = torch.einsum("k,kij->ij", toy.weights, toy.covariances) + between - torch.outer(mean, mean)
-    round_ring = wb.gaussian.GaussianDenoiser(mean, covariance, ON)
-    one, other = laws.cifar10(ON), laws.cifar10(ON, first=OTHER)
-    parts = {
-        "ring": (laws.ring(ON, seed=1), laws.ring(ON), round_ring),
-        "ten": (laws.pictures(ON, first=OTHER), laws.pictures(ON), one.law),
-        "cifar10": (other, one, one.law),
-    }
-    return {name: Contest(*three, kept=Kept(folder, law=name)) for name, three in parts.items()}
-
-
-def network_problem(model: wb.Denoiser, count: int, first: int) -> laws.Problem:
-    """The network from the noise of some seeds; its exact answer is a long run."""
-    shape = wb.characters.cifar10(ON).shape
-
-    def start(t: float) -> Tensor:
-        return noise(ON, shape, count, first=first)
-
-    return laws.Problem(f"{count} from {first}", model, start, partial(converged, model), math.prod(shape))
-
-
-def converged(model: wb.Denoiser, x: Tensor, start: float, stop: float, steps: int = CONVERGED) -> Tensor:
-    """Where the network's own flow ends."""
-    return wb.solve(model, x, wb.grids.karras(ON, steps, start, stop), S.UniPC()).x
-
-
-def row(contest: Contest, where: str, budget: int, entrant: Entrant) -> dict[str, Any]:
-    """What the table says of an entrant: its error on the noise it is judged on."""
-    spent = entrant.evaluations(ON)
-    return {"where": where, "budget": budget, **entrant.about, "evaluations": spent, **root(contest.squares(entrant))}
-
-
-def law_rows(contest: Contest, where: str, solvers: Iterable[S.Solver], *, jump: bool) -> list[dict[str, Any]]:
+def law_rows(contest: Contest, where: str, solvers: Iterable[S.Solver], budgets: Iterable[int], *, jump: bool) -> list[Line]:
     """For each budget every solver on its best grid, alone and with its best jump; and every scheduler of diffusers on its best."""
-    rows = []
-    for budget in BUDGETS:
+    lines = []
+    for budget in budgets:
         for solver in solvers:
             picked = contest.best(ways(solver, budget, ON))
             picked += contest.best(jumping(contest, solver, budget, JUMPS)) if jump else []
-            rows += [row(contest, where, budget, entrant) for entrant in picked]
-        rows += [row(contest, where, budget, e) for offered in theirs(budget).values() for e in contest.best(offered)]
+            lines += [Line(contest, where, budget, entrant) for entrant in picked]
+        for name, solver in statistical(contest.gaussian).items():
+            picked = contest.best(named(name, ways(solver, budget, ON)))
+            picked += contest.best(named(name, jumping(contest, solver, budget, JUMPS))) if jump else []
+            lines += [Line(contest, where, budget, entrant) for entrant in picked]
+        lines += [Line(contest, where, budget, e) for offered in theirs(budget).values() for e in contest.best(offered)]
         print(f"{where}, {budget} evaluations: done", file=sys.stderr, flush=True)
-    return rows
+    return lines
 
 
 def jumping(contest: Contest, solver: S.Solver, budget: int, jumps: Iterable[float]) -> list[Way]:
@@ -121,7 +90,7 @@ def recommended(known: dict[str, Contest], solver: S.Solver, budget: int, jump: 
     if jump is None:
         return advised(known, list(ways(solver, budget, ON)))
     picked = (contest.best(jumping(contest, solver, budget, (jump,))) for contest in (ten, one))
-    return list(dict.fromkeys(sum(picked, [])))
+    return list(dict.fromkeys(way for few in picked for way in few))
 
 
 def advised(known: dict[str, Contest], offered: list[Entrant]) -> list[Entrant]:
@@ -139,44 +108,56 @@ def best_jump(network: Contest, known: dict[str, Contest], budget: int) -> float
     return min(JUMPS, key=nearest)
 
 
-def network_rows(network: Contest, known: dict[str, Contest], methods: list[S.Solver]) -> tuple[list[dict], dict]:
-    """The rows of the network, and their entrants by (by, method, jumped, budget)."""
-    rows, entrants = [], {}
-    for budget in BUDGETS:
+def network_rows(
+    network: Contest, known: dict[str, Contest], methods: list[S.Solver], budgets: Iterable[int], new: bool
+) -> tuple[list[Line], list[dict[str, Any]]]:
+    """The lines of the network, and what was paid for searches on the way; ``new`` lets those in that know the network."""
+    lines, costs = [], []
+    statistics = statistical(network.gaussian, of_network=True) if new else {}
+    for budget in budgets:
         jump = best_jump(network, known, budget)
-        offered = [recommended(known, solver, budget, j) for solver in methods for j in (None, jump)]
-        offered += [advised(known, options) for options in theirs(budget).values()]
-        for entrant in (one for options in offered for one in network.best(options)):
-            rows.append(row(network, "network", budget, entrant))
-            entrants[key_of(rows[-1])] = entrant
+        offered = [advised(known, options) for options in theirs(budget).values()]
+        offered += newcomers(network, budget, jump, JUMPS, statistics, costs) if new else []
+        offered += [recommended(known, solver, budget, j) for solver in methods for j in (None, jump)]
+        lines += [Line(network, "network", budget, one) for options in offered for one in network.best(options)]
         print(f"network, {budget} evaluations: jump at {jump:g}", file=sys.stderr, flush=True)
-    return rows, entrants
+    return lines, costs
 
 
-def key_of(row: dict[str, Any]) -> tuple:
-    """What tells rows of one table apart."""
-    return row["by"], row["method"], row["jump"] is not None, row["budget"]
+def ratio(mine: Line, other: Line) -> tuple[float, float]:
+    """The ratio of two errors on the same noise, and its standard error to first order."""
+    a, b = (line.contest.squares(line.entrant) for line in (mine, other))
+    value = float((a.mean() / b.mean()).sqrt())
+    return value, value / 2 * float((a / a.mean() - b / b.mean()).std()) / len(a) ** 0.5
 
 
-def best_of(rows: list[dict[str, Any]], by: str, budget: int) -> dict[str, Any]:
-    """The smallest judged error of one side at one budget."""
-    return min((r for r in rows if r["by"] == by and r["budget"] == budget), key=lambda r: r["error"])
+def goals(lines: list[Line]) -> list[dict[str, Any]]:
+    """Where and at each budget the best of either side, and the ratio of their errors.
 
-
-def goals(rows: list[dict[str, Any]], contests: dict[str, Contest], entrants: dict) -> list[dict[str, Any]]:
-    """Where and at each budget: the best of both sides, and the ratio of their errors."""
+    Ours is the one that is best on the noise to choose on; theirs the one that turns out best on the noise to judge on, which favors
+    them.
+    """
     out = []
-    for where in dict.fromkeys(r["where"] for r in rows):
-        for budget in BUDGETS:
-            here = [r for r in rows if r["where"] == where]
-            mine, other = best_of(here, "workbench", budget), best_of(here, "diffusers", budget)
-            about = {
-                f"{who} {key}": r[key]
-                for who, r in (("ours", mine), ("theirs", other))
-                for key in ("method", "grid", "jump", "error")
-            }
-            out.append({"where": where, "budget": budget, **about, "ratio": mine["error"] / other["error"]})
+    for where, budget in sorted({(line.where, line.budget) for line in lines}):
+        here = [line for line in lines if (line.where, line.budget) == (where, budget)]
+        sides = [[line for line in here if line.told["by"] == side] for side in ("workbench", "diffusers")]
+        mine = min(sides[0], key=lambda line: line.contest.error(line.entrant))
+        other = min(sides[1], key=lambda line: line.told["error"])
+        about = {
+            f"{who} {key}": line.told[key]
+            for who, line in (("our", mine), ("their", other))
+            for key in ("method", "grid", "jump", "error")
+        }
+        out.append(
+            {"where": where, "budget": budget, **about, **dict(zip(("ratio", "standard error"), ratio(mine, other), strict=True))}
+        )
     return out
+
+
+def columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Rows as lists under one head."""
+    names = list(rows[0]) if rows else []
+    return {"columns": names, "rows": [[r[name] for name in names] for r in rows]}
 
 
 def main() -> None:
@@ -186,25 +167,38 @@ def main() -> None:
     options.add_argument(
         "--keep", type=Path, default=data_root() / "few-evaluations", help="folder for rows (default: in the cache folder)"
     )
+    options.add_argument("--budgets", type=int, nargs="+", default=BUDGETS, help="evaluations of a run")
+    options.add_argument("--known-only", action="store_true", help="without the solvers that know the network")
     options.add_argument("--artifact", action="store_true", help="also publish the table with the package")
     chosen = options.parse_args()
+    judge = Judge.required(options, chosen.distance) if chosen.distance else None
     torch.set_num_threads(1)
     known = law_contests(chosen.keep)
     same = alike((known["ring"], known["cifar10"]), SOLVERS)
     methods = list(dict.fromkeys(same.values()))
     print(f"{len(same)} solvers are {len(methods)} methods", file=sys.stderr, flush=True)
-    rows = [r for where, contest in known.items() for r in law_rows(contest, where, methods, jump=where != "cifar10")]
-    sha256 = wb.artifacts.describe("cifar10-denoiser")["sha256"]
-    model = wb.characters.network(ON)
-    problems = network_problem(model, chosen.choosing, OTHER), network_problem(model, chosen.pictures, SEED)
-    network = Contest(*problems, wb.characters.cifar10(ON), contrast=True, kept=Kept(chosen.keep, network=sha256))
-    found, entrants = network_rows(network, known, methods)
-    rows += found
-    print(table(goals(rows, known | {"network": network}, entrants)))
-    facts = {"rows": rows, "same": {label(a): label(b) for a, b in same.items() if a != b}}
+    network, budgets = network_contest(chosen.choosing, chosen.pictures, chosen.keep), tuple(chosen.budgets)
+    lines, costs = network_rows(network, known, methods, budgets, not chosen.known_only)
+    for where, contest in known.items():
+        lines += law_rows(contest, where, methods, budgets, jump=where != "cifar10")
+    facts = {
+        "network_sha256": wb.artifacts.describe("cifar10-denoiser")["sha256"],
+        "same": {label(a): label(b) for a, b in same.items() if a != b},
+        "costs": recorded_costs() + costs,
+        **{name: getattr(chosen, name) for name in NUMBERS},
+        "goals": goals(lines),
+        **columns([line.told for line in lines]),
+    }
+    print(table(facts["goals"]))
+    if judge:
+        ranked = [(budget, one.entrant) for budget in JUDGED_AT if budget in budgets for one in leading(lines, budget)]
+        ranked += [(budget, way) for budget in JUDGED_AT if budget in budgets for way in drawing(known, budget)]
+        facts["distances"] = distance_rows(judge, network, ranked, chosen.distance)
+        print(table(facts["distances"]))
     record("few_evaluations", facts, chosen.json, seed=SEED)
     if chosen.artifact:
-        command = f"python -m benchmarks.few_evaluations {told(chosen, NUMBERS)} --artifact"
+        spent = " ".join(map(str, budgets))
+        command = f"python -m benchmarks.few_evaluations --budgets {spent} {told(chosen, NUMBERS)} --artifact"
         publish_record("few-evaluations", facts, source="own-network", command=command, seed=SEED)
 
 

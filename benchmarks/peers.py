@@ -1,9 +1,11 @@
 """The scheduler of diffusers that carries the name of each of our solvers, set up to do the same thing."""
 
+import copy
 import inspect
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 from torch import Tensor
@@ -164,7 +166,7 @@ def ends(problem, name: str, budget: int, **settings) -> Tensor | None:
     """
     law, schedule = problem.law, problem.law.schedule
     try:
-        made = scheduler(name, **settings)
+        made = copy.deepcopy(_made(name, tuple(settings.items())))
         made.set_timesteps(steps_within(name, budget))
         x = problem.start(schedule.t_first) / schedule.sigma(schedule.t_first) * float(made.init_noise_sigma)
         for calls, n in enumerate(made.timesteps, 1):
@@ -174,6 +176,12 @@ def ends(problem, name: str, budget: int, **settings) -> Tensor | None:
         return None
     assert calls <= budget, f"{name} took {calls} evaluations of {budget}"
     return x
+
+
+@cache
+def _made(name: str, settings: tuple[tuple[str, Any], ...]):
+    """One that has not taken a step; some take a second to make."""
+    return scheduler(name, **dict(settings))
 
 
 def _time(made, schedule: wb.schedules.Schedule, n) -> float:
