@@ -57,13 +57,15 @@ def test_the_same_call_learns_the_same() -> None:
     assert one.solver == two.solver and one.history == two.history and one.evaluations == two.evaluations
 
 
-@pytest.mark.parametrize("solver", [UniPC(2), DPMSolverPP2M(face="noise"), DCSolver((1.0, 0.8, 0.9, 1.2))], ids=["unipc", "noise", "dc"])
+@pytest.mark.parametrize(
+    "solver", [UniPC(2), DPMSolverPP2M(face="noise"), DCSolver((1.0, 0.8, 0.9, 1.2))], ids=["unipc", "noise", "dc"]
+)
 def test_it_begins_with_the_solver(solver) -> None:
     triangle = Triangle(SCHEDULE, solver, planned_times(SCHEDULE, GRID), False, True, True)
     wanted = wb.solve(RING, X, GRID, solver).x
     torch.testing.assert_close(run(RING, triangle, triangle.start(), X, False), wanted, rtol=1e-9, atol=1e-10)
     table, times = triangle.solver_of(triangle.start())
-    torch.testing.assert_close(wb.solve(RING, X, torch.tensor(times).double(), table).x, wanted, rtol=1e-9, atol=1e-10)
+    torch.testing.assert_close(wb.solve(RING, X, times, table).x, wanted, rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.parametrize("finish", [False, True])

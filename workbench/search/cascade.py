@@ -67,7 +67,9 @@ class Cascade:
                 values.append(ratios[i])
         count = int(np.prod([degree + 1 for degree in degrees]))
         if len(values) < count:
-            raise ValueError(f"{count} coefficients need at least as many ratios, got {len(values)}; search more runs, or lower the degrees")
+            raise ValueError(
+                f"{count} coefficients need at least as many ratios, got {len(values)}; search more runs, or lower the degrees"
+            )
         matrix = np.array([_powers(place, degrees) for place in places])
         solution, _, rank, singular = np.linalg.lstsq(matrix, np.array(values), rcond=1e-13)
         if rank < count:

@@ -17,8 +17,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workbench.denoiser import Denoiser, at_least_single
-from workbench.nets.training.checkpoint import CheckpointError, differences, load, save
 from workbench.nets.training.resuming import check_path, digest
+from workbench.search.compensated import bar_of
+from workbench.search.descent import Descent
 from workbench.search.teacher import check_task, distance, miss, trajectory
 from workbench.search.triangle import Triangle
 from workbench.solve import solve
@@ -115,10 +116,10 @@ def coefficients(
     lead = grid.tolist()[: len(grid) - len(planned) - finish]  # a first time with alpha = 0
     if lead:
         state, calls = solve(model, state, grid[:2], solver).x, calls + 1
-    training = _Training(triangle, triangle.start(), iterations, rate)
+    training = Descent(triangle.start(), iterations, rate)
     if checkpoint is not None and checkpoint.exists():
         training.resume(checkpoint, about)
-    bar = _bar(iterations, len(training.history), progress)
+    bar = bar_of(iterations + 1, progress, len(training.history), "iteration")
     interrupted = False
 
     def loss(free: list[Tensor]) -> Tensor:
@@ -173,49 +174,6 @@ def _one_each(t: float | Tensor, x: Tensor) -> float | Tensor:
     return t.expand(len(x)) if isinstance(t, Tensor) else t
 
 
-class _Training:
-    """Adam with a cosine, which remembers the best it has met and can be put away."""
-
-    def __init__(self, triangle: Triangle, free: list[Tensor], iterations: int, rate: float) -> None:
-        self.free, self.iterations, self.rate = free, iterations, rate
-        self.optimizer, self.history = torch.optim.Adam(free, lr=rate), []
-        self.best = [one.detach().clone() for one in free]
-
-    def step(self, loss: Callable[[list[Tensor]], Tensor]) -> float:
-        done = len(self.history)
-        with torch.set_grad_enabled(done < self.iterations):
-            value = loss(self.free)
-            if done < self.iterations:
-                gradients = torch.autograd.grad(value, self.free)
-        worth = value.item()
-        worth = worth if math.isfinite(worth) else math.inf
-        if worth < min(self.history, default=math.inf):
-            self.best = [one.detach().clone() for one in self.free]
-        if done < self.iterations:
-            for one, gradient in zip(self.free, gradients, strict=True):
-                one.grad = gradient.nan_to_num(0.0, 0.0, 0.0)
-            for group in self.optimizer.param_groups:
-                group["lr"] = 0.5 * self.rate * (1 + math.cos(math.pi * done / self.iterations))
-            self.optimizer.step()
-        self.history.append(worth)
-        return worth
-
-    def keep(self, path: Path, about: dict) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        free = [one.detach() for one in self.free]
-        save(path, {"free": free, "best": self.best, "history": self.history, "optimizer": self.optimizer.state_dict()}, about)
-
-    def resume(self, path: Path, about: dict) -> None:
-        state, stored, _ = load(path)
-        if wrong := differences(stored, about):
-            raise CheckpointError(f"{path} is of another training: {'; '.join(wrong)}. Ask for the same, or take another file")
-        with torch.no_grad():
-            for one, old in zip(self.free, state["free"], strict=True):
-                one.copy_(old)
-        self.best, self.history = state["best"], state["history"]
-        self.optimizer.load_state_dict(state["optimizer"])
-
-
 def _check(solver, times: bool, weights: bool, iterations: int, rate: float) -> None:
     check_linear(solver)
     if not (times or weights):
@@ -224,11 +182,3 @@ def _check(solver, times: bool, weights: bool, iterations: int, rate: float) -> 
         raise ValueError("a table holds for its own times; learn its weights alone (times=False), or begin with a method")
     if isinstance(iterations, bool) or not isinstance(iterations, int) or iterations < 1 or not 0 < rate < math.inf:
         raise ValueError(f"iterations must be at least 1 and rate positive, got {iterations!r} and {rate!r}")
-
-
-def _bar(total: int, done: int, progress: bool):
-    if not progress:
-        return None
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total + 1, initial=done, unit="iteration")

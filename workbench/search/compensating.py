@@ -18,7 +18,14 @@ class Step:
     """
 
     def __init__(
-        self, model: Denoiser, solver: DCSolver, times: Sequence[float], i: int, x: Tensor, answers: Sequence[Tensor], after: float | None
+        self,
+        model: Denoiser,
+        solver: DCSolver,
+        times: Sequence[float],
+        i: int,
+        x: Tensor,
+        answers: Sequence[Tensor],
+        after: float | None,
     ):
         schedule, unipc, steps = model.schedule, solver.unipc, len(times) - 1
         self.model, self.solver, self.schedule, self.answers = model, solver, schedule, answers

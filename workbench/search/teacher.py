@@ -8,8 +8,8 @@ from torch import Tensor
 
 from workbench.denoiser import Denoiser
 from workbench.schedules import Schedule
-from workbench.solve import check_grid, check_model, solve
 from workbench.solution import check_state
+from workbench.solve import check_grid, check_model, solve
 from workbench.solvers.base import Solver
 from workbench.solvers.unipc import UniPC
 
@@ -71,7 +71,9 @@ def check_task(model: Denoiser, grid: Tensor, x: Tensor, held_out: Tensor, solve
     check_model(model)
     times = torch.tensor(check_grid(grid, model.schedule, solver), dtype=torch.float64)
     if times[0] < times[-1]:
-        raise ValueError(f"the search is for sampling, from noise to data; got the increasing grid {times.tolist()}: turn it around")
+        raise ValueError(
+            f"the search is for sampling, from noise to data; got the increasing grid {times.tolist()}: turn it around"
+        )
     for states in (x, held_out):
         check_state(states)
     if x.shape[1:] != held_out.shape[1:]:

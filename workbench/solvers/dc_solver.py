@@ -141,7 +141,9 @@ class DCSolver(Multistep):
             rows.append(Compensated(row.t, row.x, past, kept))
         return rows
 
-    def step(self, model, x: Tensor, row: Compensated, memory: tuple[Tensor, ...] | None, draw) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def step(
+        self, model, x: Tensor, row: Compensated, memory: tuple[Tensor, ...] | None, draw
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One multiply-add for each answer, and as many for the answer that is kept where it is not the answer itself."""
         now = model.data(x, row.t) if self.face == "data" else model.noise(x, row.t)
         answers = (now, *memory) if memory else (now,)

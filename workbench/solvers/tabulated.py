@@ -77,7 +77,7 @@ class Tabulated(Multistep):
     def plan(self, schedule, grid) -> list[Weights]:
         """The table, on its own grid alone."""
         wanted = grid.tolist()
-        if len(wanted) != len(self.times) or not all(isclose(a, b, rel_tol=1e-9) for a, b in zip(wanted, self.times, strict=True)):
+        if len(wanted) != len(self.times) or not all(isclose(a, b, rel_tol=1e-6) for a, b in zip(wanted, self.times, strict=True)):
             raise ValueError(
                 f"the table holds for the planned times {list(self.times)}, the grid asks for {wanted}; "
                 "take the grid that it was made for"
