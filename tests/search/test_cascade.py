@@ -43,7 +43,9 @@ def test_it_says_how_badly_conditioned_it_is() -> None:
     assert max(abs(a - b) for a, b in zip(noisy.coefficients, full.coefficients, strict=True)) > 10
 
 
-@pytest.mark.parametrize(("steps", "scale", "says"), [(12, 4.0, "steps from 5 to 10"), (4, 4.0, "asked for 4"), (8, 9.0, "scales from 1 to 8")])
+@pytest.mark.parametrize(
+    ("steps", "scale", "says"), [(12, 4.0, "steps from 5 to 10"), (4, 4.0, "asked for 4"), (8, 9.0, "scales from 1 to 8")]
+)
 def test_it_warns_outside_of_its_range(steps, scale, says) -> None:
     with pytest.warns(UserWarning, match=says):
         Cascade.fit(searched()).ratios(steps, scale)
