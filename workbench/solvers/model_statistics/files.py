@@ -26,7 +26,9 @@ def pack(statistics: ModelStatistics, dtype: torch.dtype = torch.float16) -> byt
     basis = statistics.basis
     about = {"samples": statistics.samples, "evaluations": statistics.evaluations, "basis": type(basis).__name__}
     tensors = {"nodes": statistics.nodes}
-    tensors |= {name: value.to(dtype).contiguous() for name, value in (("rest", 1 - statistics.l), ("s", statistics.s), ("b", statistics.b))}
+    tensors |= {
+        name: value.to(dtype).contiguous() for name, value in (("rest", 1 - statistics.l), ("s", statistics.s), ("b", statistics.b))
+    }
     if basis is not None:
         about["sample"] = list(basis.sample)
     if isinstance(basis, Eigenvectors):
