@@ -14,6 +14,7 @@ from workbench.guided import Guided
 from workbench.network import NetworkDenoiser, from_diffusers
 from workbench.preconditioned import EDMDenoiser, Preconditioned
 from workbench.rescheduled import Rescheduled
+from workbench.scaled_noise import ScaledNoise
 from workbench.scoreboard import scoreboard
 from workbench.solution import Solution
 from workbench.solve import solve
@@ -36,6 +37,7 @@ _LATER = (
     "reflow",
     "search",
     "symbolic",
+    "transport",
 )
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "NetworkDenoiser",
     "Preconditioned",
     "Rescheduled",
+    "ScaledNoise",
     "Solution",
     "Thresholded",
     "__version__",
@@ -79,6 +82,7 @@ if TYPE_CHECKING:
         reflow,
         search,
         symbolic,
+        transport,
     )
 
 

@@ -7,8 +7,11 @@ from workbench.symbolic import (
     adams,
     bits_and_steps,
     bridges,
+    cells,
     comparing,
+    compensating,
     exponential,
+    extrapolation,
     faces,
     far_field,
     flow,
@@ -36,6 +39,7 @@ from workbench.symbolic import (
     steps,
     stochastic,
     training,
+    two_errors,
 )
 from workbench.symbolic.statements import Statement
 
@@ -51,9 +55,13 @@ TOPICS = (
     multistep,
     adams,
     predictor_corrector,
+    extrapolation,
+    cells,
+    compensating,
     guidance,
     stochastic,
     bridges,
+    two_errors,
     far_field,
     memory,
     numerics,
@@ -93,6 +101,7 @@ __all__ = [
     "bits_and_steps",
     "bridges",
     "comparing",
+    "compensating",
     "exponential",
     "faces",
     "far_field",
@@ -122,4 +131,5 @@ __all__ = [
     "steps",
     "stochastic",
     "training",
+    "two_errors",
 ]
