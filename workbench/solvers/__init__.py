@@ -15,7 +15,7 @@ from workbench.solvers.dpm_solver_pp_2m import DPMSolverPP2M
 from workbench.solvers.dpm_solver_pp_3m import DPMSolverPP3M
 from workbench.solvers.dpm_solver_pp_singlestep import DPMSolverPP2S, DPMSolverPP3S
 from workbench.solvers.euler import Euler
-from workbench.solvers.extrapolated import ExtrapolatedSolution, extrapolated
+from workbench.solvers.extrapolated import extrapolated
 from workbench.solvers.heun import Heun
 from workbench.solvers.ipndm import IPNDM
 from workbench.solvers.lms import LMS
@@ -139,7 +139,6 @@ __all__ = [
     "DPMSolverPP3M",
     "DPMSolverPP3S",
     "Euler",
-    "ExtrapolatedSolution",
     "Heun",
     "Heun3",
     "Kutta3",
