@@ -156,7 +156,7 @@ def test_alt_text_follows_the_data():
 
 
 def test_loose_points_are_not_joined():
-    x = np.linspace(1, 2, 50)
+    x = [1 + k / 49 for k in range(50)]
     drawn = plots.curves({"line": (x, x), "points": (x[::-1], x)}, loose=("points",))
     joined, apart = drawn.figure.axes[0].lines
     assert joined.get_linestyle() != "None" and apart.get_linestyle() == "None" and apart.get_markevery() == 1
