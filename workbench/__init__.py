@@ -14,6 +14,7 @@ from workbench.guided import Guided
 from workbench.network import NetworkDenoiser, from_diffusers
 from workbench.preconditioned import EDMDenoiser, Preconditioned
 from workbench.rescheduled import Rescheduled
+from workbench.scaled_noise import ScaledNoise
 from workbench.scoreboard import scoreboard
 from workbench.solution import Solution
 from workbench.solve import solve
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 
 _LATER = (
     "artifacts",
+    "bridges",
     "characters",
     "checks",
     "data",
@@ -45,6 +47,7 @@ __all__ = [
     "NetworkDenoiser",
     "Preconditioned",
     "Rescheduled",
+    "ScaledNoise",
     "Solution",
     "Thresholded",
     "__version__",
@@ -67,6 +70,7 @@ __all__ = [
 if TYPE_CHECKING:
     from workbench import (  # noqa: F401
         artifacts,
+        bridges,
         characters,
         checks,
         data,

@@ -6,8 +6,10 @@
 from workbench.symbolic import (
     adams,
     bits_and_steps,
+    bridges,
     cells,
     comparing,
+    compensating,
     exponential,
     extrapolation,
     faces,
@@ -37,6 +39,7 @@ from workbench.symbolic import (
     steps,
     stochastic,
     training,
+    two_errors,
 )
 from workbench.symbolic.statements import Statement
 
@@ -54,8 +57,11 @@ TOPICS = (
     predictor_corrector,
     extrapolation,
     cells,
+    compensating,
     guidance,
     stochastic,
+    bridges,
+    two_errors,
     far_field,
     memory,
     numerics,
@@ -93,7 +99,9 @@ __all__ = [
     "Statement",
     "adams",
     "bits_and_steps",
+    "bridges",
     "comparing",
+    "compensating",
     "exponential",
     "faces",
     "far_field",
@@ -123,4 +131,5 @@ __all__ = [
     "steps",
     "stochastic",
     "training",
+    "two_errors",
 ]
