@@ -32,7 +32,7 @@ STATEMENTS = (
     Statement(
         "compensation-is-a-stretch",
         whole * (newest + (rho - 1) * (newest - before)) + half * ((newest + (rho - 1) * (newest - before)) - before),
-        whole * newest + (half * rho + whole * (rho - 1)) * (newest - before),
-        note="In one UniP-2 step through two answers, a ratio stretches the slope: from 1/2 to 1/2 rho + (rho - 1).",
+        whole * (newest + (3 * rho - 2) / 2 * (newest - before)),
+        note="In a UniP-2 step on equal steps a ratio, through two answers, multiplies the slope by 3 rho - 2: 1 leaves it, 2/3 is DDIM.",
     ),
 )
