@@ -18,7 +18,7 @@ from workbench.solvers.dpm_solver_pp_singlestep import DPMSolverPP2S, DPMSolverP
 from workbench.solvers.dpm_solver_v3 import DPMSolverV3
 from workbench.solvers.dual_fast import DualFast
 from workbench.solvers.euler import Euler
-from workbench.solvers.extrapolated import ExtrapolatedSolution, extrapolated
+from workbench.solvers.extrapolated import extrapolated
 from workbench.solvers.heun import Heun
 from workbench.solvers.ipndm import IPNDM
 from workbench.solvers.lms import LMS
@@ -156,7 +156,6 @@ __all__ = [
     "DPMSolverV3",
     "DualFast",
     "Euler",
-    "ExtrapolatedSolution",
     "Heun",
     "Heun3",
     "Kutta3",
