@@ -116,7 +116,7 @@ def test_shares_are_equal(n, points):
 def test_the_density_of_the_unit_gaussian():
     law = wb.gaussian.GaussianDenoiser(torch.zeros(2).double(), torch.ones(2).double(), VP)
     taught = teach(law, noise(VP), wb.grids.log_snr(VP, 400), UniPC)
-    clock, density = ErrorDensity(floor=0.0).density(taught, VP, 1)
+    _, density = ErrorDensity(floor=0.0).density(taught, VP, 1)
     exact = torch.tensor([VP.alpha(t) * VP.sigma(t) for t in taught.times], dtype=torch.float64)
     torch.testing.assert_close(density[1:-1] / density[200], exact[1:-1] / exact[200], rtol=2e-3, atol=0)
     assert ErrorDensity(order=2).density(taught, VP, 1)[1][200] != density[200]

@@ -103,6 +103,8 @@ METHODS: Mapping[str, Look] = MappingProxyType(
         "unip": Look(OCHER, "d", "-."),
         "unified": Look(PURPLE, "*", "--"),
         "searched": Look(PURPLE, "*", "--"),
+        "dcsolver": Look(TEAL, "X", "--"),
+        "tabulated": Look(TEAL, "P", ":"),
         "dpmsolver": Look(OCHER, ">", "-."),
         "dpmsolverfast": Look(OCHER, "v", ":"),
         "dpmsolver12": Look(BROWN, "h", ":"),

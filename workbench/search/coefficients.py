@@ -17,14 +17,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workbench.denoiser import Denoiser, at_least_single
-from workbench.nets.training.checkpoint import CheckpointError, differences, load, save
 from workbench.nets.training.resuming import check_path, digest
-from workbench.search.teacher import check_task, distance, trajectory
+from workbench.search.compensated import bar_of
+from workbench.search.descent import Descent
+from workbench.search.teacher import check_task, distance, miss, trajectory
 from workbench.search.triangle import Triangle
-from workbench.solution import Counted
 from workbench.solve import solve
 from workbench.solvers.multistep import Multistep
-from workbench.solvers.tabulated import Tabulated, planned_times
+from workbench.solvers.tabulated import Tabulated, check_linear, planned_times
 from workbench.solvers.unipc import UniPC
 
 
@@ -110,16 +110,16 @@ def coefficients(
     }  # fmt: skip
     if checkpoint is not None:
         check_path(checkpoint, save_every)
-    asked = Counted(model)
-    wanted = trajectory(asked, x, grid, refine=refine)[0][-1]
+    states, calls = trajectory(model, x, grid, refine=refine)
+    wanted = states[-1]
     state = at_least_single(x)
     lead = grid.tolist()[: len(grid) - len(planned) - finish]  # a first time with alpha = 0
     if lead:
-        state = solve(asked, state, grid[:2], solver).x
-    training = _Training(triangle, triangle.start(), iterations, rate)
+        state, calls = solve(model, state, grid[:2], solver).x, calls + 1
+    training = Descent(triangle.start(), iterations, rate)
     if checkpoint is not None and checkpoint.exists():
         training.resume(checkpoint, about)
-    bar = _bar(iterations, len(training.history), progress)
+    bar = bar_of(iterations + 1, progress, len(training.history), "iteration")
     interrupted = False
 
     def loss(free: list[Tensor]) -> Tensor:
@@ -146,15 +146,14 @@ def coefficients(
     table, places = triangle.solver_of(training.best)
     found_grid = torch.tensor([*lead, *places, *([0.0] if finish else [])], dtype=torch.float64)
     pairs = ((solver, grid), (table, found_grid))
-    plain, found = (float(distance(solve(asked, x, where, one).x, wanted)) for one, where in pairs)
-    judge = Counted(model)
-    other = trajectory(judge, held_out, grid, refine=refine)[0][-1]
-    judged = [float(distance(solve(judge, held_out, where, one).x, other)) for one, where in pairs]
-    each, cost = len(planned) - 1 + finish, getattr(model, "cost", 1)
-    passes = len(training.history) * each
-    evaluations = ((asked.calls + passes) * len(x) + judge.calls * len(held_out)) * cost
-    backward = max(len(training.history) - 1, 0) * each * len(x) * cost
-    return Learned(table, found_grid, tuple(training.history), plain, found, *judged, evaluations, backward, interrupted)
+    (plain, a), (found, b) = (miss(model, x, where, one, wanted) for one, where in pairs)
+    states, others = trajectory(model, held_out, grid, refine=refine)
+    (judged_plain, c), (judged, d) = (miss(model, held_out, where, one, states[-1]) for one, where in pairs)
+    each, cost, passes = len(planned) - 1 + finish, getattr(model, "cost", 1), len(training.history)
+    evaluations = ((calls + a + b + passes * each) * len(x) + (others + c + d) * len(held_out)) * cost
+    backward = max(passes - 1, 0) * each * len(x) * cost
+    history = tuple(training.history)
+    return Learned(table, found_grid, history, plain, found, judged_plain, judged, evaluations, backward, interrupted)
 
 
 def run(model: Denoiser, triangle: Triangle, free: list[Tensor], x: Tensor, finish: bool) -> Tensor:
@@ -175,65 +174,11 @@ def _one_each(t: float | Tensor, x: Tensor) -> float | Tensor:
     return t.expand(len(x)) if isinstance(t, Tensor) else t
 
 
-class _Training:
-    """Adam with a cosine, which remembers the best it has met and can be put away."""
-
-    def __init__(self, triangle: Triangle, free: list[Tensor], iterations: int, rate: float) -> None:
-        self.free, self.iterations, self.rate = free, iterations, rate
-        self.optimizer, self.history = torch.optim.Adam(free, lr=rate), []
-        self.best = [one.detach().clone() for one in free]
-
-    def step(self, loss: Callable[[list[Tensor]], Tensor]) -> float:
-        done = len(self.history)
-        with torch.set_grad_enabled(done < self.iterations):
-            value = loss(self.free)
-            if done < self.iterations:
-                gradients = torch.autograd.grad(value, self.free)
-        worth = value.item()
-        worth = worth if math.isfinite(worth) else math.inf
-        if worth < min(self.history, default=math.inf):
-            self.best = [one.detach().clone() for one in self.free]
-        if done < self.iterations:
-            for one, gradient in zip(self.free, gradients, strict=True):
-                one.grad = gradient.nan_to_num(0.0, 0.0, 0.0)
-            for group in self.optimizer.param_groups:
-                group["lr"] = 0.5 * self.rate * (1 + math.cos(math.pi * done / self.iterations))
-            self.optimizer.step()
-        self.history.append(worth)
-        return worth
-
-    def keep(self, path: Path, about: dict) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        free = [one.detach() for one in self.free]
-        save(path, {"free": free, "best": self.best, "history": self.history, "optimizer": self.optimizer.state_dict()}, about)
-
-    def resume(self, path: Path, about: dict) -> None:
-        state, stored, _ = load(path)
-        if wrong := differences(stored, about):
-            raise CheckpointError(f"{path} is of another training: {'; '.join(wrong)}. Ask for the same, or take another file")
-        with torch.no_grad():
-            for one, old in zip(self.free, state["free"], strict=True):
-                one.copy_(old)
-        self.best, self.history = state["best"], state["history"]
-        self.optimizer.load_state_dict(state["optimizer"])
-
-
 def _check(solver, times: bool, weights: bool, iterations: int, rate: float) -> None:
-    if not isinstance(solver, Multistep) or solver.stochastic:
-        raise TypeError(
-            f"a table holds one evaluation a step and no noise; {type(solver).__name__} is no such method: take UniPC(order=2)"
-        )
+    check_linear(solver)
     if not (times or weights):
         raise ValueError("times=False and weights=False leave nothing to learn")
     if times and isinstance(solver, Tabulated):
         raise ValueError("a table holds for its own times; learn its weights alone (times=False), or begin with a method")
     if isinstance(iterations, bool) or not isinstance(iterations, int) or iterations < 1 or not 0 < rate < math.inf:
         raise ValueError(f"iterations must be at least 1 and rate positive, got {iterations!r} and {rate!r}")
-
-
-def _bar(total: int, done: int, progress: bool):
-    if not progress:
-        return None
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total + 1, initial=done, unit="iteration")

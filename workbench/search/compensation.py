@@ -8,66 +8,22 @@ Book: ``solvers/dc_solver``.  Paper: ``zhao2024dcsolver``.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from workbench.denoiser import Denoiser, at_least_single
-from workbench.nets.training.checkpoint import CheckpointError, differences, load, save
+from workbench.nets.training.checkpoint import save
 from workbench.nets.training.resuming import check_path, digest
+from workbench.search.compensated import Compensation, Method, Progress, bar_of, check, resumed
 from workbench.search.compensating import Step, by_golden_section, by_gradient, in_closed_form
-from workbench.search.teacher import check_task, distance, trajectory
-from workbench.solution import Counted
+from workbench.search.teacher import check_task, miss, trajectory
 from workbench.solve import solve
 from workbench.solvers.dc_solver import DCSolver
 from workbench.solvers.tabulated import planned_times
-
-Method = Literal["gradient", "golden section", "closed form"]
-
-
-@dataclass(frozen=True)
-class Compensation:
-    """What a search of ratios found.
-
-    Args:
-        solver: the DC-Solver with the ratios.
-        steps: for every step the loss at rho = 1 and the loss at the ratio taken, given the ratios before it.
-        plain, found: mean squared distance of the end from the many-step end, with all ratios 1 and with those found, on the noise that was
-            searched on.
-        held_out_plain, held_out: the same on noise that the search has not seen.
-        evaluations: network evaluations: calls times samples times the model's cost, trajectories and judgment included.
-        backward: how many of them were followed by a backward pass.
-        interrupted: whether somebody stopped it before its time; the ratios that were not reached are 1.
-    """
-
-    solver: DCSolver
-    steps: tuple[tuple[float, float], ...]
-    plain: float
-    found: float
-    held_out_plain: float
-    held_out: float
-    evaluations: int
-    backward: int
-    interrupted: bool = False
-
-    @property
-    def ratios(self) -> tuple[float, ...]:
-        """One for each planned step."""
-        return self.solver.ratios
-
-
-@dataclass
-class _Progress:
-    """What is kept in the checkpoint."""
-
-    ratios: list = field(default_factory=list)
-    steps: list = field(default_factory=list)
-    calls: int = 0
-    backward: int = 0
 
 
 def compensation(
@@ -112,18 +68,17 @@ def compensation(
     """
     solver = DCSolver() if solver is None else solver
     grid = check_task(model, grid, x, held_out, solver)
-    _check(method, first, iterations)
+    check(method, first, iterations)
     planned = planned_times(model.schedule, grid)
     about = {
         "solver": repr(replace(solver, ratios=1.0)), "grid": grid.tolist(), "method": method, "first": first, "iterations": iterations,
         "refine": refine, "noise": digest(x),
     }  # fmt: skip
-    done = _Progress()
+    done = Progress()
     if checkpoint is not None:
         check_path(checkpoint, 1)
-        done = _resumed(checkpoint, about) if checkpoint.exists() else done
-    asked = Counted(model)
-    teacher, _ = trajectory(asked, x, grid, refine=refine)
+        done = resumed(checkpoint, about) if checkpoint.exists() else done
+    teacher, asked = trajectory(model, x, grid, refine=refine)
     try:
         for i, ratio in _ratios(model, solver, planned.tolist(), grid, x, teacher, method, first, iterations, done, progress):
             if checkpoint is not None:
@@ -138,23 +93,23 @@ def compensation(
     ratios = tuple(done.ratios) + (1.0,) * (count - len(done.ratios))
 
     one, cost = (1.0,) * count, getattr(model, "cost", 1)
-    plain = found = _error(asked, x, grid, replace(solver, ratios=one), teacher[-1])
-    chosen = one
+    plain, calls = miss(model, x, grid, replace(solver, ratios=one), teacher[-1])
+    asked, found, chosen = asked + calls, plain, one
     for shorter in dict.fromkeys(ratios[:keep] + one[keep:] for keep in range(count, 0, -1)):
-        if shorter != one and (value := _error(asked, x, grid, replace(solver, ratios=shorter), teacher[-1])) <= plain:
-            found, chosen = value, shorter
-            break
-    judge = Counted(model)
-    wanted = trajectory(judge, held_out, grid, refine=refine)[0][-1]
-    judged = [_error(judge, held_out, grid, replace(solver, ratios=each), wanted) for each in (one, chosen)]
-    evaluations = ((asked.calls + done.calls) * len(x) + judge.calls * len(held_out)) * cost
+        if shorter != one:
+            value, calls = miss(model, x, grid, replace(solver, ratios=shorter), teacher[-1])
+            asked += calls
+            if value <= plain:
+                found, chosen = value, shorter
+                break
+    states, others = trajectory(model, held_out, grid, refine=refine)
+    (judged_plain, a), (judged, b) = (
+        miss(model, held_out, grid, replace(solver, ratios=each), states[-1]) for each in (one, chosen)
+    )
+    evaluations = ((asked + done.calls) * len(x) + (others + a + b) * len(held_out)) * cost
     steps = tuple((float(a), float(b)) for a, b in done.steps)
-    chosen = replace(solver, ratios=chosen)
-    return Compensation(chosen, steps, plain, found, *judged, evaluations, done.backward * len(x) * cost, interrupted)
-
-
-def _error(model, states: Tensor, grid: Tensor, solver: DCSolver, wanted: Tensor) -> float:
-    return float(distance(solve(model, states, grid, solver).x, wanted))
+    solver, backward = replace(solver, ratios=chosen), done.backward * len(x) * cost
+    return Compensation(solver, steps, plain, found, judged_plain, judged, evaluations, backward, interrupted)
 
 
 def _ratios(model, solver, times, grid, x, teacher, method, first, iterations, done, progress):
@@ -163,8 +118,9 @@ def _ratios(model, solver, times, grid, x, teacher, method, first, iterations, d
     state, answers = at_least_single(x), ()
     if offset:  # alpha = 0 at the start: the first step is solve's
         state = solve(model, state, grid[:2], solver).x
+        done.calls += not done.ratios
     steps = len(times) - 1
-    bar = _bar(steps, progress)
+    bar = bar_of(steps, progress)
     for i in range(steps):
         known = i < len(done.ratios)
         ask = model.data if solver.face == "data" else model.noise
@@ -213,27 +169,3 @@ def _choose(step: Step, teacher, end, method, fixed: bool, iterations: int, done
     done.steps.append((before, after))
     done.calls += counted[0]
     done.backward += backward
-
-
-def _check(method: str, first: int, iterations: int) -> None:
-    if method not in ("gradient", "golden section", "closed form"):
-        raise ValueError(f"method must be 'gradient', 'golden section' or 'closed form', got {method!r}")
-    if isinstance(first, bool) or not isinstance(first, int) or first < 1:
-        raise ValueError(f"first is the first step (from 0) that is compensated, at least 1, got {first!r}")
-    if isinstance(iterations, bool) or not isinstance(iterations, int) or iterations < 4:
-        raise ValueError(f"iterations is how often the loss of a step is evaluated, at least 4, got {iterations!r}")
-
-
-def _resumed(path: Path, about: dict) -> _Progress:
-    state, stored, _ = load(path)
-    if wrong := differences(stored, about):
-        raise CheckpointError(f"{path} is of another search: {'; '.join(wrong)}. Ask for the same, or take another file")
-    return _Progress(**state)
-
-
-def _bar(total: int, progress: bool):
-    if not progress:
-        return None
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, unit="step")

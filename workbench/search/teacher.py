@@ -89,3 +89,9 @@ def check_task(model: Denoiser, grid: Tensor, x: Tensor, held_out: Tensor, solve
 def distance(end: Tensor, wanted: Tensor) -> Tensor:
     """Mean squared difference, in float64."""
     return (end.double() - wanted.double()).square().mean()
+
+
+def miss(model: Denoiser, x: Tensor, grid: Tensor, solver: Solver, wanted: Tensor) -> tuple[float, int]:
+    """How far the end of a run is from where it should be, mean squared, and how often the model was asked."""
+    run = solve(model, x, grid, solver)
+    return float(distance(run.x, wanted)), run.evaluations

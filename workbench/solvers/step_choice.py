@@ -34,7 +34,7 @@ class StepChoice:
             lets all derivatives use the ``order - 1`` newest.
         relaxation: c of the factor 1 + c h on the first derivative, h the step in log-SNR; or a name, "B1" or "B2" (also known as the
             midpoint form), for the factors of the published codes, which act where the first derivative is the only one.
-        curvature: factor of the second derivative; 1/2 is what the public codes of DPM-Solver++(3M) have.
+        curvature: factor of the prediction's second derivative; 1/2 is what the public codes of DPM-Solver++(3M) have.
         corrector: "none"; "pseudo", which repairs the step with the answer that the next one needs anyway; "implicit", which asks once
             more at the corrected state, so that the step costs two evaluations.
         corrector_order: Taylor terms of the correction, 2 to 5 (or 1); None is ``order + 1``.
@@ -61,6 +61,8 @@ class StepChoice:
         for what, value in (("relaxation", self.relaxation), ("corrector_relaxation", self.corrector_relaxation)):
             if value not in NAMED and not _finite(value):
                 raise ValueError(f"{what} is a finite number c of 1 + c h, or one of 'B1', 'B2', 'varying'; got {value!r}")
+            if self.face == "v3" and value in ("B1", "B2"):
+                raise ValueError(f"{what}={value!r} belongs to the data and noise faces; with face='v3' give a number c of 1 + c h")
         if not _finite(self.curvature):
             raise ValueError(f"curvature is a factor of the second derivative, a finite number; got {self.curvature!r}")
         if not _whole(self.order) or not 1 <= self.order <= 4:

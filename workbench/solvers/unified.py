@@ -19,20 +19,29 @@ from torch import Tensor
 from workbench.denoiser import FACES, conversion
 from workbench.schedules import Schedule
 from workbench.solvers.base import Solver
+from workbench.solvers.model_statistics import ModelStatistics
 from workbench.solvers.step_choice import StepChoice
-from workbench.solvers.unified_plan import Looks, Table
+from workbench.solvers.unified_plan import Table, together
+
+
+Weights = tuple | Tensor  # floats, or a tensor with one more axis in front
 
 
 class Row(NamedTuple):
-    """One step: ask at time t, then x = sum_j states[j] x_j + answers[j] m_j over the looks so far, the newest first.
+    """One step: ask at time t, then x = sum_j states[j] x_j + answers[j] m_j + constant over the looks so far, the newest first.
 
-    With ``again``, (s, states, answers), the model is asked at the new state as well, and a second such sum replaces it.
+    With ``again``, a time, the model is asked at the new state too, and the second sum, over that look as well, replaces it.
+    ``keep`` looks are needed later.
     """
 
     t: float
-    states: tuple[float, ...]
-    answers: tuple[float, ...]
-    again: tuple = ()
+    states: tuple | Tensor
+    answers: tuple | Tensor
+    constant: float | Tensor = 0.0
+    again: float = 0.0
+    states_again: tuple | Tensor = ()
+    answers_again: tuple | Tensor = ()
+    constant_again: float | Tensor = 0.0
     keep: int = 0
 
     @property
@@ -40,14 +49,23 @@ class Row(NamedTuple):
         """The answers are of the solver's own face."""
         return None
 
+    @property
+    def reach(self) -> int:
+        """How many looks the step needs, its own first one included."""
+        return max(len(self.states), len(self.answers), len(self.states_again) - 1, len(self.answers_again) - 1)
+
 
 class NativeRow(NamedTuple):
     """The same for answers of the face that the model predicts."""
 
     t: float
-    states: tuple[float, ...]
-    answers: tuple[float, ...]
-    again: tuple
+    states: tuple | Tensor
+    answers: tuple | Tensor
+    constant: float | Tensor
+    again: float
+    states_again: tuple | Tensor
+    answers_again: tuple | Tensor
+    constant_again: float | Tensor
     keep: int
     face: str
 
@@ -65,13 +83,14 @@ class Unified(Solver):
     Args:
         steps: the choices of the planned steps, in order.  A run with more steps goes on with the last one; a run with fewer leaves
             the end out.  What a choice asks for and the run does not have yet is left out (:meth:`StepChoice.within`).
+        statistics: of the model, for steps with face="v3".
 
     Raises:
         ValueError: for no choices.  TypeError: for something else than choices.
     """
 
     steps: tuple[StepChoice, ...] = (StepChoice(order=2, relaxation="B2", corrector="pseudo", corrector_relaxation="B2"),)
-    statistics: Any = None
+    statistics: ModelStatistics | None = None
     paper = "liu2024unified"
     other_names = ("USF", "S3")
 
@@ -82,6 +101,8 @@ class Unified(Solver):
             raise ValueError("a solver needs at least one step; give steps=(StepChoice(),)")
         if any(one.face == "v3" for one in self.steps) and self.statistics is None:
             raise ValueError("face='v3' is chosen by the model's statistics; give statistics=ModelStatistics.estimate(model, data)")
+        if self.statistics is not None and (not isinstance(self.statistics, ModelStatistics) or self.statistics.basis is not None):
+            raise ValueError("statistics are ModelStatistics that act entry by entry, without a basis of their own; see DPMSolverV3")
 
     def choice(self, i: int) -> StepChoice:
         """The choices of step ``i``, from 0, as far as they can be met there."""
@@ -115,13 +136,14 @@ class Unified(Solver):
 
     def plan(self, schedule: Schedule, grid) -> list[Row]:
         """The table of the whole run, one row a step."""
-        table = Table(schedule, grid.tolist(), self.face)
-        looks = [table.step(i, self.choice(i)) for i in range(len(grid) - 1)]
-        rows, needed = [], 0
-        for look in reversed(looks):
-            rows.append(Row(look.t, look.states, look.answers, look.again, needed))
-            reach = max(len(look.states), len(look.answers), *(len(part) - 1 for part in look.again[1:]))
-            needed = max(reach, needed) - 1
+        times, rows, needed = grid.tolist(), [], 0
+        table = Table(schedule, times, self.face, self.statistics)
+        sums = [table.step(i, self.choice(i)) for i in range(len(times) - 1)]
+        for i in range(len(sums) - 1, -1, -1):
+            first, again = sums[i]
+            second = (times[i + 1], *again) if again else ()
+            rows.append(Row(times[i], *first, *second)._replace(keep=needed))
+            needed = max(rows[-1].reach, needed) - 1
         return rows[::-1]
 
     def step(self, model, x: Tensor, row: Row | NativeRow, memory: tuple | None, draw) -> tuple[Tensor, tuple]:
@@ -129,10 +151,10 @@ class Unified(Solver):
         ask = getattr(model, row.face or self.face)
         states, answers = memory or ((), ())
         states, answers = (x, *states), (ask(x, row.t), *answers)
-        x = combined(row.states, states, row.answers, answers)
+        x = combined(row.states, states, row.answers, answers, row.constant)
         if row.again:
-            t, of_states, of_answers = row.again
-            x = combined(of_states, (x, *states), of_answers, (ask(x, t), *answers))
+            new = ask(x, row.again)
+            x = combined(row.states_again, (x, *states), row.answers_again, (new, *answers), row.constant_again)
         return x, (states[: row.keep], answers[: row.keep])
 
     def in_terms_of(self, predicts: str, rows: Sequence[Row], schedule: Schedule) -> Sequence[Row | NativeRow]:
@@ -141,34 +163,39 @@ class Unified(Solver):
             return rows
         try:
             pairs = [conversion(schedule, predicts, self.face, row.t) for row in rows]
-            return [self._native(i, rows, pairs, predicts, schedule) for i in range(len(rows))]
+            extra = [conversion(schedule, predicts, self.face, row.again) if row.again else None for row in rows]
         except ValueError:
             return rows
+        native = []
+        for i, row in enumerate(rows):
+            states, answers = rewritten(row.states, row.answers, pairs[i::-1])
+            row = row._replace(states=states, answers=answers)
+            if row.again:
+                states, answers = rewritten(row.states_again, row.answers_again, (extra[i], *pairs[i::-1]))
+                row = row._replace(states_again=states, answers_again=answers)
+            native.append(NativeRow(*row, predicts))
+        return native
 
-    def _native(self, i: int, rows: Sequence[Row], pairs: Sequence, predicts: str, schedule: Schedule) -> NativeRow:
-        row, past = rows[i], pairs[i::-1]
-        again = row.again
-        if again:
-            pair = conversion(schedule, predicts, self.face, again[0])
-            again = (again[0], *_rewritten(again[1], again[2], (pair, *past)))
-        return NativeRow(row.t, *_rewritten(row.states, row.answers, past), again, row.keep, predicts)
 
-
-def _rewritten(states: tuple, answers: tuple, pairs: Sequence) -> Looks:
+def rewritten(states: Weights, answers: Weights, pairs: Sequence) -> tuple[Any, Any]:
     """Put  answer = c_x state + c_out native  into the sum."""
-    length = max(len(states), len(answers))
-    states, answers = (part + (0.0,) * (length - len(part)) for part in (states, answers))
-    moved = tuple(u + v * c_x for u, v, (c_x, _) in zip(states, answers, pairs, strict=False))
-    return moved, tuple(v * c_out for v, (_, c_out) in zip(answers, pairs, strict=False))
+    states, answers = list(states), list(answers)
+    states += [0.0] * (len(answers) - len(states))
+    for k, weight in enumerate(answers):
+        c_x, c_out = pairs[k]
+        states[k], answers[k] = states[k] + weight * c_x, weight * c_out
+    return together(states), together(answers)
 
 
 def combined(
-    of_states: Sequence[float], states: Sequence[Tensor], of_answers: Sequence[float], answers: Sequence[Tensor]
+    of_states: Weights, states: Sequence[Tensor], of_answers: Weights, answers: Sequence[Tensor], constant: float | Tensor
 ) -> Tensor:
-    """sum_j of_states[j] states[j] + of_answers[j] answers[j], one multiply-add for each weight that is not 0."""
+    """sum_j of_states[j] states[j] + of_answers[j] answers[j] + constant, one multiply-add for each weight that is not 0."""
     out = of_states[0] * states[0]
     for weights, values in ((of_states[1:], states[1:]), (of_answers, answers)):
         for weight, value in zip(weights, values, strict=False):
-            if weight:
+            if isinstance(weight, Tensor):
+                out = out.addcmul(weight, value)
+            elif weight:
                 out.add_(value, alpha=weight)
-    return out
+    return out if not isinstance(constant, Tensor) else out.add_(constant)

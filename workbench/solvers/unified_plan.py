@@ -6,79 +6,88 @@ is taken from there, is x_j plus what a pseudo-correction adds, which is again a
 Book: ``solvers/framework_of_solvers``.  Paper: ``liu2024unified``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from workbench.denoiser import conversion
+import torch
+from torch import Tensor
+
 from workbench.schedules import Schedule
-from workbench.solvers.expansion import Expansion, step_weights
+from workbench.solvers.expansion import Expansion, StatisticsExpansion, step_weights
 from workbench.solvers.step_choice import StepChoice
 
-Looks = tuple[tuple, tuple]  # weights of the states and of the answers, newest look first
 Sums = dict[int, tuple[Any, Any]]  # by number of the look: weight of its state, weight of its answer
+CONSTANT = -1  # in the place of such a number: a summand of its own
 
 
-class Look(NamedTuple):
-    """A planned step: see :class:`~workbench.solvers.unified.Row`."""
+class Sum(NamedTuple):
+    """sum_j states[j] x_j + answers[j] m_j + constant, the newest look first."""
 
-    t: float
-    states: tuple
-    answers: tuple
-    again: tuple
+    states: tuple | Tensor
+    answers: tuple | Tensor
+    constant: Any
 
 
 class Table:
     """The run so far: for each grid point the state there, as a sum over looks."""
 
-    def __init__(self, schedule: Schedule, times: Sequence[float], face: str) -> None:
-        self.schedule, self.times, self.face = schedule, times, face
+    def __init__(self, schedule: Schedule, times: Sequence[float], face: str, statistics: Any = None) -> None:
+        self.times, self.face = times, face
         self.states: list[Sums] = [{0: (1.0, 0.0)}]
-        self.expansions = {name: Expansion(schedule, name) for name in ("data", "noise")}
+        self.expansions: dict[str, Any] = {name: Expansion(schedule, name) for name in ("data", "noise")}
+        if statistics is not None:
+            self.expansions["v3"] = StatisticsExpansion(schedule, statistics)
 
-    def step(self, i: int, choice: StepChoice) -> Look:
-        """Plan step ``i`` by choices that can be met, and remember the state it leads to."""
+    def step(self, i: int, choice: StepChoice) -> tuple[Sum, Sum | None]:
+        """Plan step ``i`` by choices that can be met: the prediction, and the correction if the model is asked again for it."""
         expansion = self.expansions[choice.face]
         ages = {age: self.times[i - age] for age in range(i + 1)}
         start, s = ages[choice.start], self.times[i + 1]
-        carried, weights = step_weights(expansion, start, s, ages, choice.estimators(), choice.relaxation, choice.curvature)
-        predicted = _scaled(self.states[i - choice.start], carried)
-        for age, weight in weights.items():
-            _add(predicted, i - age, self.read(choice.face, i - age), weight)
-        again, after = (), {i + 1: (1.0, 0.0)}
+        carried, weights, constant = step_weights(
+            expansion, start, s, ages, choice.estimators(), choice.relaxation, choice.curvature
+        )
+        predicted = {j: (carried * u, carried * v) for j, (u, v) in self.states[i - choice.start].items()}
+        self._add(predicted, i, expansion, weights, constant)
+        again, after = None, {i + 1: (1.0, 0.0)}
         if choice.corrector != "none":
             others = choice.correcting(i)
-            estimators = (others,) * len(others)
-            _, better = step_weights(expansion, start, s, {-1: s} | ages, estimators, choice.corrector_relaxation)
+            _, better, other = step_weights(
+                expansion, start, s, {-1: s} | ages, (others,) * len(others), choice.corrector_relaxation
+            )
             surprise = {age: better.get(age, 0.0) - weights.get(age, 0.0) for age in {**better, **weights}}
-            for age, weight in surprise.items():
-                _add(after, i - age, self.read(choice.face, i - age), weight)
+            self._add(after, i, expansion, surprise, other - constant)
             if choice.corrector == "implicit":
-                again, after = (s, *_by_age(after, i + 1)), {i + 1: (1.0, 0.0)}
+                again, after = by_age(after, i + 1), {i + 1: (1.0, 0.0)}
         self.states.append(after)
-        return Look(self.times[i], *_by_age(predicted, i), again)
+        return by_age(predicted, i), again
 
-    def read(self, face: str, j: int) -> tuple[float, float]:
-        """The answer of look ``j`` as another face: weights of its state and of its answer."""
-        return (0.0, 1.0) if face == self.face else conversion(self.schedule, self.face, face, self.times[j])
-
-
-def _scaled(sums: Sums, by: Any) -> Sums:
-    return {j: (by * u, by * v) for j, (u, v) in sums.items()}
-
-
-def _add(sums: Sums, j: int, pair: tuple[Any, Any], weight: Any) -> None:
-    u, v = sums.get(j, (0.0, 0.0))
-    sums[j] = (u + weight * pair[0], v + weight * pair[1])
+    def _add(self, sums: Sums, i: int, expansion: Any, weights: Mapping[int, Any], constant: Any) -> None:
+        """Add answers of a face, by their ages at step ``i``, to a sum over looks."""
+        for age, weight in weights.items():
+            p, q = expansion.read(self.face, self.times[i - age])
+            u, v = sums.get(i - age, (0.0, 0.0))
+            sums[i - age] = (u + weight * p, v + weight * q)
+        if isinstance(constant, Tensor) or constant:
+            sums[CONSTANT] = (sums.get(CONSTANT, (0.0, 0.0))[0] + constant, 0.0)
 
 
-def _by_age(sums: Sums, newest: int) -> Looks:
-    """Two tuples from the newest look on, without the zeros at their ends."""
-    oldest = min(sums)
-    states, answers = ([sums.get(j, (0.0, 0.0))[k] for j in range(newest, oldest - 1, -1)] for k in (0, 1))
-    return _trimmed(states), _trimmed(answers)
+def by_age(sums: Sums, newest: int) -> Sum:
+    """The weights from the newest look on, without the zeros at their ends."""
+    constant, looks = sums.get(CONSTANT, (0.0, 0.0))[0], {j: pair for j, pair in sums.items() if j != CONSTANT}
+    parts = ([looks.get(j, (0.0, 0.0))[k] for j in range(newest, min(looks) - 1, -1)] for k in (0, 1))
+    return Sum(*(together(trimmed(part)) for part in parts), constant)
 
 
-def _trimmed(weights: list) -> tuple:
-    while len(weights) > 1 and weights[-1] == 0:
+def trimmed(weights: list) -> list:
+    """Without the zeros at the end, but never empty."""
+    while len(weights) > 1 and not isinstance(weights[-1], Tensor) and weights[-1] == 0:
         weights.pop()
-    return tuple(weights)
+    return weights
+
+
+def together(weights: Sequence[Any]) -> tuple | Tensor:
+    """Floats as a tuple; with a tensor among them one tensor of all, (looks, \\*shape), so that a plan can be moved to a device."""
+    if not any(isinstance(one, Tensor) for one in weights):
+        return tuple(weights)
+    whole = torch.broadcast_tensors(*(torch.as_tensor(one, dtype=torch.float64) for one in weights))
+    return torch.stack(whole)

@@ -20,6 +20,7 @@ from workbench.solvers.ddim import DDIM
 from workbench.solvers.deis import DEIS
 from workbench.solvers.dpm_solver_pp_2m import DPMSolverPP2M
 from workbench.solvers.dpm_solver_pp_3m import DPMSolverPP3M
+from workbench.solvers.dpm_solver_v3 import DPMSolverV3
 from workbench.solvers.euler import Euler
 from workbench.solvers.heun import Heun
 from workbench.solvers.multistep import Multistep
@@ -33,7 +34,7 @@ def unify(solver: Solver, schedule: Schedule, grid: Float[Tensor, "points"]) -> 
     """Return the same method as a :class:`~workbench.solvers.unified.Unified`, and the grid on which it is one.
 
     The two runs agree to rounding, and cost the same.  Understood are the deterministic ones of: DDIM and Euler in rho, Heun in rho,
-    DPM-Solver++ 2M and 3M, DEIS in log rho, UniPC, SASolver, and the singlestep DPM-Solver and DPM-Solver++ at their published ratios.
+    DPM-Solver++ 2M and 3M, DEIS in log rho, UniPC, SASolver, DPMSolverV3 (statistics that act entry by entry, no corrector of pseudo-order), and the singlestep DPM-Solver and DPM-Solver++ at their published ratios.
 
     Args:
         solver: the method.
@@ -51,7 +52,7 @@ def unify(solver: Solver, schedule: Schedule, grid: Float[Tensor, "points"]) -> 
     planned = times[schedule.alpha(times[0]) == 0 : len(times) - finish]
     choices, inner = choices_of(solver, schedule, planned)
     points = [*times[: len(times) - len(planned) - finish], *inner, *times[len(times) - finish :]]
-    return Unified(tuple(choices) or (StepChoice(),)), torch.tensor(points, dtype=torch.float64)
+    return Unified(tuple(choices) or (StepChoice(),), getattr(solver, "statistics", None)), torch.tensor(points, dtype=torch.float64)
 
 
 @singledispatch
@@ -81,6 +82,19 @@ def _(solver: Euler, schedule, times):
 def _(solver: Heun, schedule, times):
     _in_rho(solver)
     return [StepChoice("noise", corrector="implicit", corrector_relaxation="B2")] * (len(times) - 1), times
+
+
+@choices_of.register
+def _(solver: DPMSolverV3, schedule, times):
+    steps, choices = len(times) - 1, []
+    if solver.pseudo_corrector:
+        raise ValueError(f"{solver} corrects with derivatives of the nearest answers alone; take pseudo_corrector=False")
+    for i in range(steps):
+        order, points = solver.points_at(i, steps), solver.corrector_points_at(i, steps)
+        near = tuple(tuple(range(1, k + 1)) for k in range(1, order)) if solver.pseudo_predictor else None
+        corrector = {"corrector": "pseudo", "corrector_order": points} if points else {}
+        choices.append(StepChoice("v3", order=order, uses=near, **corrector))
+    return choices, times
 
 
 def _in_rho(solver) -> None:

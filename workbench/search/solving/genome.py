@@ -164,8 +164,8 @@ def tidy(steps: Sequence[Step]) -> tuple[Step, ...]:
         start, order = min(start, i), min(order, i + 1)
         if corrector == "pseudo" and i == len(steps) - 1:
             corrector = "none"  # nobody asks again
-        named = isinstance(relaxation, str) and order != 2
+        named = isinstance(relaxation, str) and (order != 2 or face == "v3")
         kept = 0.0 if order == 1 or named else relaxation
-        unused = corrector == "none" or (isinstance(after, str) and order != 1)
+        unused = corrector == "none" or (isinstance(after, str) and (order != 1 or face == "v3"))
         out.append((face, start, order, full or order < 3, kept, corrector, 0.0 if unused else after))
     return tuple(out)
