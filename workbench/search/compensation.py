@@ -114,7 +114,7 @@ def compensation(
 
 def _ratios(model, solver, times, grid, x, teacher, method, first, iterations, done, progress):
     """Go through the steps, adding to ``done``; yields each new step and its ratio."""
-    schedule, offset = model.schedule, len(grid) - len(times) - int(float(grid[-1]) == 0)
+    offset = len(grid) - len(times) - int(float(grid[-1]) == 0)
     state, answers = at_least_single(x), ()
     if offset:  # alpha = 0 at the start: the first step is solve's
         state = solve(model, state, grid[:2], solver).x
@@ -141,7 +141,7 @@ def _ratios(model, solver, times, grid, x, teacher, method, first, iterations, d
         bar.close()
 
 
-def _choose(step: Step, teacher, end, method, fixed: bool, iterations: int, done: _Progress) -> None:
+def _choose(step: Step, teacher, end, method, fixed: bool, iterations: int, done: Progress) -> None:
     def loss(ratio):
         value, calls = step.judged(ratio, teacher, end)
         counted[0] += calls
