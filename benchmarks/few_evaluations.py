@@ -119,7 +119,8 @@ def network_rows(
         offered = [advised(known, options) for options in theirs(budget).values()]
         offered += newcomers(network, budget, jump, JUMPS, statistics, costs) if new else []
         offered += [recommended(known, solver, budget, j) for solver in methods for j in (None, jump)]
-        lines += [Line(network, "network", budget, one) for options in offered for one in network.best(options)]
+        found = [Line(network, "network", budget, one) for options in offered for one in network.best(options)]
+        lines += [line for line in found if line.told]  # measured now, so that an interruption leaves whole budgets
         print(f"network, {budget} evaluations: jump at {jump:g}", file=sys.stderr, flush=True)
     return lines, costs
 

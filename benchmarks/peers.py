@@ -142,8 +142,10 @@ FAMILIES: tuple[tuple[str, tuple[dict[str, Any], ...]], ...] = (
 
 def options() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """(scheduler, spacing, settings): every deterministic scheduler with every spacing that it offers."""
+    import diffusers
+
     for name, variants in FAMILIES:
-        offered = inspect.signature(type(scheduler(name))).parameters
+        offered = inspect.signature(getattr(diffusers, f"{name}Scheduler")).parameters
         for settings in variants:
             yield from ((name, {key: value}, settings) for key, values in SPACINGS.items() for value in values if key in offered)
 
