@@ -5,6 +5,7 @@
 
 from workbench.symbolic import (
     adams,
+    best_parameterization,
     bits_and_steps,
     comparing,
     exponential,
@@ -52,6 +53,7 @@ TOPICS = (
     predictor_corrector,
     guidance,
     stochastic,
+    best_parameterization,
     far_field,
     memory,
     numerics,
