@@ -31,9 +31,9 @@ RANK = 256
 
 def basis(rank: int = RANK) -> Eigenvectors:
     """The leading eigenvectors of CIFAR-10's covariance, and the rest."""
-    vectors = cifar10(VE()).covariance.vectors
-    assert vectors is not None
-    return Eigenvectors(vectors[:, :rank], (3, 32, 32))
+    law = cifar10(VE())
+    assert law.covariance.vectors is not None
+    return Eigenvectors(law.covariance.vectors[:, :rank], law.shape)
 
 
 def build(
