@@ -127,15 +127,19 @@ def test_the_density_of_the_unit_gaussian():
 
 @pytest.mark.parametrize("solver", [DDIM, UniPC, wb.solvers.DPMSolverPP2M()], ids=lambda one: type(one).__name__)
 def test_all_directions_give_the_expected_error_exactly(solver):
-    root = torch.randn(4, 4, generator=rng(2), dtype=torch.float64)
-    law = wb.gaussian.GaussianDenoiser(torch.zeros(4).double(), root @ root.T, VP)
+    vectors = torch.linalg.qr(torch.randn(5, 2, generator=rng(2), dtype=torch.float64))[0]
+    low = wb.gaussian.LowRank(vectors, torch.tensor([3.0, 0.5]).double(), 0.1)  # three directions share the floor
+    law = wb.gaussian.GaussianDenoiser(torch.zeros(5).double(), low, VP)
     directions, start = all_directions(law)
     times = wb.grids.log_snr(VP, 6)
     stop = float(times[-1])
-    one = (wb.solve(directions, start, times, solver).x - directions.flow(start, 1.0, stop)).square().sum()
-    basis = torch.linalg.qr(torch.randn(4, 4, generator=rng(3), dtype=torch.float64))[0] * VP.sigma(1.0)
-    every = (wb.solve(law, basis, times, solver).x - law.flow(basis, 1.0, stop)).square().sum()
-    assert float(one) == pytest.approx(float(every), rel=1e-9)  # the trace of the covariance of the error
+    basis = torch.linalg.qr(torch.randn(5, 5, generator=rng(3), dtype=torch.float64))[0] * VP.sigma(1.0)
+    one, every = (
+        (model.flow(x, 1.0, stop).square().sum(), (wb.solve(model, x, times, solver).x - model.flow(x, 1.0, stop)).square().sum())
+        for model, x in ((directions, start), (law, basis))
+    )
+    assert start.shape == (1, 3)
+    torch.testing.assert_close(one, every, rtol=1e-9, atol=0)  # the traces of two covariances: of the ends and of the errors
 
 
 @pytest.fixture(scope="module")

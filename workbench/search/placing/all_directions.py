@@ -9,11 +9,12 @@ from workbench.gaussian.gaussian import GaussianDenoiser
 
 
 def all_directions(law: GaussianDenoiser, t: float | None = None) -> tuple[GaussianDenoiser, Float[Tensor, "1 dim"]]:
-    """A law whose coordinates are the eigen-directions of ``law``, and one start with one standard deviation in each.
+    """A law whose coordinates are the eigen-directions of ``law``, and one start that stands for all noise.
 
-    On a Gaussian, every deterministic solver of this package is linear in the noise and treats each eigen-direction alone.  So the root mean square error of this
-    one run is the root of the *expected* square error over all noise, without sampling.  The mean is left out: the error that a solver makes on
-    the mean is the same for all samples.
+    On a Gaussian, every deterministic solver of this package is linear in the noise and treats each eigen-direction alone, and equal
+    eigenvalues alike.  So one coordinate for each eigenvalue, with the root of its multiplicity as the size of its noise, gives in one
+    run the root of the *expected* square error over all noise, in units of the law's own size.  The mean is left out: the error that a
+    solver makes on it is the same for all samples.
 
     Args:
         law: any Gaussian.
@@ -23,9 +24,8 @@ def all_directions(law: GaussianDenoiser, t: float | None = None) -> tuple[Gauss
         The law and the start, in float64.
     """
     covariance: Covariance = law.covariance
-    values = torch.repeat_interleave(covariance.spectrum, covariance.multiplicity.long()).double()
-    signs = torch.ones(len(values), dtype=torch.float64)
-    signs[1::2] = -1  # so that the mean of the entries, which is no error's unit, is nearly zero
+    values, size = covariance.spectrum.double(), covariance.multiplicity.double().sqrt()
+    size[1::2] *= -1  # so that the mean of the entries, which is no error's unit, is small
     schedule = law.schedule
-    start = signs[None] * schedule.sigma(schedule.t_first if t is None else float(t))
+    start = size[None] * schedule.sigma(schedule.t_first if t is None else float(t))
     return GaussianDenoiser(torch.zeros_like(values), values, schedule), start
