@@ -5,6 +5,7 @@
 
 from workbench.symbolic import (
     adams,
+    best_parameterization,
     bits_and_steps,
     bridges,
     cells,
@@ -62,6 +63,7 @@ TOPICS = (
     stochastic,
     bridges,
     two_errors,
+    best_parameterization,
     far_field,
     memory,
     numerics,
