@@ -23,7 +23,6 @@ from workbench.solvers.model_statistics import ModelStatistics
 from workbench.solvers.step_choice import StepChoice
 from workbench.solvers.unified_plan import Table, together
 
-
 Weights = tuple | Tensor  # floats, or a tensor with one more axis in front
 
 
@@ -102,7 +101,9 @@ class Unified(Solver):
         if any(one.face == "v3" for one in self.steps) and self.statistics is None:
             raise ValueError("face='v3' is chosen by the model's statistics; give statistics=ModelStatistics.estimate(model, data)")
         if self.statistics is not None and (not isinstance(self.statistics, ModelStatistics) or self.statistics.basis is not None):
-            raise ValueError("statistics are ModelStatistics that act entry by entry, without a basis of their own; see DPMSolverV3")
+            raise ValueError(
+                "statistics are ModelStatistics that act entry by entry, without a basis of their own; see DPMSolverV3"
+            )
 
     def choice(self, i: int) -> StepChoice:
         """The choices of step ``i``, from 0, as far as they can be met there."""

@@ -52,7 +52,9 @@ def unify(solver: Solver, schedule: Schedule, grid: Float[Tensor, "points"]) -> 
     planned = times[schedule.alpha(times[0]) == 0 : len(times) - finish]
     choices, inner = choices_of(solver, schedule, planned)
     points = [*times[: len(times) - len(planned) - finish], *inner, *times[len(times) - finish :]]
-    return Unified(tuple(choices) or (StepChoice(),), getattr(solver, "statistics", None)), torch.tensor(points, dtype=torch.float64)
+    return Unified(tuple(choices) or (StepChoice(),), getattr(solver, "statistics", None)), torch.tensor(
+        points, dtype=torch.float64
+    )
 
 
 @singledispatch
