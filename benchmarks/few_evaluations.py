@@ -117,7 +117,7 @@ def network_rows(
     for budget in budgets:
         jump = best_jump(network, known, budget)
         offered = [advised(known, options) for options in theirs(budget).values()]
-        offered += newcomers(network, budget, jump, JUMPS, statistics, costs) if new else []
+        offered += newcomers(network, budget, jump, JUMPS[1:5], statistics, costs) if new else []
         offered += [recommended(known, solver, budget, j) for solver in methods for j in (None, jump)]
         found = [Line(network, "network", budget, one) for options in offered for one in network.best(options)]
         lines += [line for line in found if line.told]  # measured now, so that an interruption leaves whole budgets

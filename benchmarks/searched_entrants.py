@@ -21,7 +21,7 @@ from benchmarks.contest import Contest, Way, named, ways
 from benchmarks.peers import label
 
 S = wb.solvers
-GRIDS_BEFORE_SEARCH = (wb.grids.karras, wb.grids.log_snr, wb.grids.cosine_angle, wb.grids.flow_shift)
+GRIDS_BEFORE_SEARCH = (wb.grids.karras, wb.grids.log_snr, wb.grids.cosine_angle)
 
 
 def record_of(name: str) -> dict[str, Any] | None:
@@ -48,9 +48,8 @@ def statistical(law: Any, of_network: bool = False) -> dict[str, S.Solver]:
     """DPM-Solver-v3 by name: with the statistics of a Gaussian law, and with those of the network where they are shipped."""
     statistics = {"the Gaussian law": S.ModelStatistics.of_gaussian(law)}
     if of_network and "cifar10-statistics" in wb.artifacts.available():
-        statistics["the network"] = wb.artifacts.load("cifar10-statistics")
-    calm = {"pseudo_predictor": True, "pseudo_corrector": True}
-    kinds: dict[str, dict[str, Any]] = {"": {}, ", order 2": {"order": 2}, ", pseudo": calm}
+        statistics |= {f"the network's {name}": known for name, known in wb.artifacts.load("cifar10-statistics").items()}
+    kinds: dict[str, dict[str, Any]] = {"": {}, ", order 2": {"order": 2}}
     return {
         f"DPMSolverV3(statistics of {whose}{kind})": S.DPMSolverV3(known, **settings)
         for whose, known in statistics.items()
@@ -114,9 +113,8 @@ def newcomers(
     schedule = contest.chosen.law.schedule
     offered = placed(budget, schedule) + assembled(budget, schedule)
     for name, solver in statistics.items():
-        alone = named(name, ways(solver, budget, schedule, grids=GRIDS_BEFORE_SEARCH))
-        grids = [getattr(wb.grids, way.grid) for way in contest.best(alone, most=2)]
-        offered += [alone, named(name, ways(solver, budget, schedule, jumps, grids))]
+        starts: tuple[tuple[float | None, ...], ...] = ((None,), jumps)
+        offered += [named(name, ways(solver, budget, schedule, several, GRIDS_BEFORE_SEARCH)) for several in starts]
     for start in (None, jump):
         begin = contest.best(ways(S.UniPC(order=2), budget, schedule, (start,), GRIDS_BEFORE_SEARCH))[0]
         found, facts = compensated(contest, begin)
@@ -137,6 +135,6 @@ def recorded_costs() -> list[dict[str, Any]]:
     for row in solvers["rows"] if solvers else []:
         rows.append({"of": f"Unified(searched on the {row['law']})", "budget": row["budget"], "evaluations": row["paid"]})
     if "cifar10-statistics" in wb.artifacts.available():
-        paid = wb.artifacts.load("cifar10-statistics").evaluations
+        paid = next(iter(wb.artifacts.load("cifar10-statistics").values())).evaluations
         rows.append({"of": "statistics of the network", "budget": None, "evaluations": paid})
     return [{"jump": None, "seconds": None, **row} for row in rows]

@@ -61,9 +61,7 @@ def test_an_entrant_ends_where_solve_ends(ring):
     assert alone.evaluations(ON) == run.evaluations == 4 == jumped.evaluations(ON)
     assert ON.sigma(jumped.times[0]) / ON.alpha(jumped.times[0]) == pytest.approx(8)
     begun = wb.gaussian.teleport(ring.gaussian, x, 1.0, jumped.times[0])
-    torch.testing.assert_close(
-        jumped.ends(ring.judged, ring.gaussian), wb.solve(ring.judged.law, begun, jumped.times, S.DDIM()).x
-    )
+    torch.testing.assert_close(jumped.ends(ring.judged, ring.gaussian), wb.solve(ring.judged.law, begun, jumped.times, S.DDIM()).x)
 
 
 def test_a_scheduler_of_diffusers_has_the_error_it_is_driven_to(ring):
@@ -178,7 +176,9 @@ def test_the_command_line(monkeypatch, tmp_path, ring):
     monkeypatch.setattr(few_evaluations, "newcomers", lambda *_: [named("mine", [next(ways(S.DPMSolverPP2M(), 5, ON))])])
     got = {}
     monkeypatch.setattr(few_evaluations, "publish_record", lambda name, facts, **more: got.update(name=name, facts=facts, **more))
-    words = f"--pictures 4 --choosing 4 --distance 20 --budgets 5 --keep {tmp_path / 'rows'} --json {tmp_path / 'out.json'} --artifact"
+    words = (
+        f"--pictures 4 --choosing 4 --distance 20 --budgets 5 --keep {tmp_path / 'rows'} --json {tmp_path / 'out.json'} --artifact"
+    )
     monkeypatch.setattr(sys, "argv", ["few_evaluations", *words.split()])
     few_evaluations.main()
     facts = json.loads((tmp_path / "out.json").read_text())
