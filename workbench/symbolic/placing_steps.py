@@ -10,12 +10,12 @@ from workbench.symbolic.statements import Statement
 
 a, b = sp.symbols("a b", positive=True)
 clock = sp.Symbol("lambda", real=True)
-w, big, total, n, p = sp.symbols("w C K n p", positive=True)
+w, root, total, n, p = sp.symbols("w c K n p", positive=True)
 alpha = 1 / sp.sqrt(1 + sp.exp(-2 * clock))
 angle = sp.atan(sp.exp(-clock))
 """theta, from lambda = log(alpha / sigma)."""
-best = n * big ** (1 / (p + 1)) / total
-"""The density of the best grid; K is the integral of C^(1 / (p + 1)), so that n steps are taken in all."""
+best = n * root / total
+"""The density of the best grid, with c = C^(1 / (p + 1)) and K its integral, so that n steps are taken in all."""
 
 STATEMENTS = (
     Statement(
@@ -26,9 +26,8 @@ STATEMENTS = (
     ),
     Statement(
         "best-density-is-stationary",
-        sp.Derivative(big * w**-p, w),
+        -p * root ** (p + 1) * best ** (-p - 1),
         -p * (total / n) ** (p + 1),
-        given={w: best},
         note="With this density the gain of a further step is the same everywhere: C has dropped out.",
     ),
     Statement(
