@@ -1,7 +1,7 @@
 """A (1 + lambda) evolutionary search: one parent, many children, the better one lives."""
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from workbench.search.settings import Evolution, Stage
 State = Hashable
 Mutate = Callable[[Any, torch.Generator], Any]
 Fitness = Callable[[Any, Stage], float]
+Sieve = Callable[[Mapping[tuple[Any, int], float], Sequence[Any]], Sequence[Any]]
 
 
 def evolve(
@@ -26,6 +27,7 @@ def evolve(
     settings: Evolution | None = None,
     *,
     generator: torch.Generator,
+    sieve: Sieve | None = None,
     checkpoint: Path | None = None,
     save_every: int = 1,
     progress: bool = False,
@@ -48,6 +50,8 @@ def evolve(
         fitness: (state, stage) -> a number, lower is better; ``stage.samples`` says how many samples to look at.
         settings: by default ``Evolution()``.
         generator: one number is drawn from it, the seed of all that follows.
+        sieve: (all fitnesses known, children) -> those of the children that are worth judging: what was learned may be used before
+            anything is paid.  A function of its arguments alone, like the fitness.
         checkpoint: a file, replaced as a whole as the search goes on; after an interruption of any kind the same call goes on from it, and
             ends where it would have ended.  None keeps none.
         save_every: generations between two checkpoints.
@@ -79,7 +83,7 @@ def evolve(
         if callback is not None and len(found.history) == 1:
             callback(found)
         for k in range(len(found.history), settings.generations + 1):
-            found = _next(found, mutate, fitness, settings, generator_of(seed, k))  # all of a generation or nothing of it
+            found = _next(found, mutate, fitness, settings, generator_of(seed, k), sieve)  # all of a generation or nothing of it
             if checkpoint is not None and (k % save_every == 0 or k == settings.generations):
                 keep(checkpoint, found, about)
             if bar is not None:
@@ -110,11 +114,15 @@ def number(value: Any) -> float:
     return value if math.isfinite(value) else math.inf
 
 
-def _next(found: Found, mutate: Mutate, fitness: Fitness, settings: Evolution, draws: torch.Generator) -> Found:
+def _next(
+    found: Found, mutate: Mutate, fitness: Fitness, settings: Evolution, draws: torch.Generator, sieve: Sieve | None = None
+) -> Found:
     """One generation."""
     known, evaluations, samples = dict(found.known), found.evaluations, found.samples
     last = len(settings.stages) - 1
     alive = _children(found.best, known, mutate, settings, draws)
+    if sieve is not None:
+        alive = list(sieve(known, alive))
     for k, stage in enumerate(settings.stages):
         for child in alive:
             if (child, k) not in known:

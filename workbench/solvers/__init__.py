@@ -15,21 +15,30 @@ from workbench.solvers.dpm_solver_pairs import DPMSolver12, DPMSolver23
 from workbench.solvers.dpm_solver_pp_2m import DPMSolverPP2M
 from workbench.solvers.dpm_solver_pp_3m import DPMSolverPP3M
 from workbench.solvers.dpm_solver_pp_singlestep import DPMSolverPP2S, DPMSolverPP3S
+from workbench.solvers.dpm_solver_v3 import DPMSolverV3
+from workbench.solvers.dual_fast import DualFast
 from workbench.solvers.euler import Euler
+from workbench.solvers.extrapolated import extrapolated
 from workbench.solvers.heun import Heun
 from workbench.solvers.ipndm import IPNDM
 from workbench.solvers.lms import LMS
 from workbench.solvers.midpoint import Midpoint
+from workbench.solvers.model_statistics import ModelStatistics
 from workbench.solvers.pndm import PNDM
 from workbench.solvers.ralston2 import Ralston2
 from workbench.solvers.reference import reference
+from workbench.solvers.richardson import Richardson
 from workbench.solvers.rk4 import RK4
 from workbench.solvers.runge_kutta import RungeKutta, Tableau
 from workbench.solvers.sa_solver import SASolver
 from workbench.solvers.sde_dpm_solver_pp import SDEDPMSolverPP
 from workbench.solvers.spndm import SPNDM
+from workbench.solvers.step_choice import StepChoice
 from workbench.solvers.tabulated import Tabulated
 from workbench.solvers.third_order import SSPRK3, Heun3, Kutta3, Ralston3, VanDerHouwen3
+from workbench.solvers.time_shift import TimeShift, variance_of_samples
+from workbench.solvers.unified import Unified
+from workbench.solvers.unify import unify
 from workbench.solvers.unipc import UniPC
 
 ALL: tuple[Solver, ...] = (
@@ -112,6 +121,13 @@ ALL: tuple[Solver, ...] = (
     DPMSolverPP2S(correction="taylor"),
     DPMSolverPP3S(),
     DPMSolverPP3S(r1=0.25, r2=0.5),
+    Unified(),
+    Richardson(),
+    Richardson(parts=3),
+    Richardson(DPMSolver(order=2)),
+    Richardson(DPMSolverPP2M(correction="taylor")),
+    DualFast(),
+    DualFast(c=0.5, growth="constant"),
 )
 
 
@@ -137,22 +153,32 @@ __all__ = [
     "DPMSolverPP2S",
     "DPMSolverPP3M",
     "DPMSolverPP3S",
+    "DPMSolverV3",
+    "DualFast",
     "Euler",
     "Heun",
     "Heun3",
     "Kutta3",
     "Midpoint",
+    "ModelStatistics",
     "Ralston2",
     "Ralston3",
+    "Richardson",
     "RungeKutta",
     "SASolver",
     "SDEDPMSolverPP",
     "Solver",
+    "StepChoice",
     "Tableau",
     "Tabulated",
+    "TimeShift",
     "UniPC",
+    "Unified",
     "VanDerHouwen3",
+    "extrapolated",
     "grid_within",
     "noise_strength",
     "reference",
+    "unify",
+    "variance_of_samples",
 ]

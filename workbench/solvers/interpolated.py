@@ -53,8 +53,12 @@ def interpolated(
     moments = [math.factorial(k) * weight for k, weight in enumerate(exact.derivatives)]
     if len(nodes) == 2 and variant != "varying":
         h = schedule.log_snr(s) - start
-        z = -(1 + tau * tau) * h if face == "data" else h
-        moments[1] = moments[0] * h / 2 / (phi(1, z) if variant == "B1" else 1.0)
+        moments[1] = shortcut(moments[0], h, -(1 + tau * tau) * h if face == "data" else h, variant)
     if len(nodes) == 3:
         moments[2] *= curvature
     return Weights(t, exact.x, lagrange.weights([schedule.log_snr(node) - start for node in nodes], moments), exact.noise)
+
+
+def shortcut(constant, h, z, variant: Variant):
+    """What "B1" and "B2" put in the place of the slope's weight, from the weight of the constant: B(h) h / 2 up to the common scale."""
+    return constant * h / 2 / (phi(1, z) if variant == "B1" else 1.0)
