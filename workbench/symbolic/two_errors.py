@@ -63,8 +63,9 @@ STATEMENTS = (
     ),
     Statement(
         "scale-that-makes-ddim-exact",
-        1 - (rho_t - rho_s) * rho_t / (best_scale * (variance + rho_t**2)),
+        1 - (rho_t - rho_s) * rho_t / (k * (variance + rho_t**2)),
         exact,
+        given={k: best_scale},
         note="For one variance and one step there is a scale of the noise prediction with which DDIM makes no error.",
     ),
     Statement(
