@@ -3,7 +3,7 @@
     x_t = a_t x_T + b_t x_0 + c_t z,        y_t = (x_t - a_t x_T) / n_t = alpha_t x_0 + sigma_t z
 
 The end point x_T is known throughout, so taking a_t x_T away costs nothing, and what is left is noised data like any other.  The
-size n_t is a choice of units that no solver of the book feels.  Book: ``solvers/bridges``.
+size n_t is a choice of units that no solver in lambda or rho feels.  Book: ``solvers/bridges``.
 """
 
 import math
