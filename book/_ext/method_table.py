@@ -21,7 +21,10 @@ def methods() -> dict[type, list]:
     from workbench import solvers
 
     found = {}
-    for solver in (*solvers.ALL, solvers.TimeShift(), solvers.DPMSolver12(), solvers.DPMSolver23()):
+    statistics = solvers.ModelStatistics.constant(l=1.0, s=0.0, b=0.0)
+    informed = [solvers.DPMSolverV3(statistics, order) for order in (1, 2, 3)]
+    apart = (*informed, solvers.TimeShift(), solvers.DPMSolver12(), solvers.DPMSolver23())
+    for solver in (*solvers.ALL, *apart):
         found.setdefault(type(solver), []).append(solver)
     return found
 
