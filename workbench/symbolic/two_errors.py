@@ -41,7 +41,9 @@ STATEMENTS = (
     ),
     Statement(
         "wrong-variance-end",
-        sp.Limit(sp.sqrt(ratio**2 * variance / (ratio**2 * variance + rho**2)) / sp.sqrt(variance / (variance + rho**2)), rho, sp.oo),
+        sp.Limit(
+            sp.sqrt(ratio**2 * variance / (ratio**2 * variance + rho**2)) / sp.sqrt(variance / (variance + rho**2)), rho, sp.oo
+        ),
         ratio,
         note="Followed from pure noise to the data, it ends with r times the spread of the law's flow: approximation error alone.",
     ),
