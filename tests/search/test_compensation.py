@@ -82,6 +82,19 @@ def test_a_step_is_the_solvers_step() -> None:
     torch.testing.assert_close(step.predicted(0.6)[0], moved, rtol=1e-10, atol=1e-10)
 
 
+def test_a_step_is_judged_after_its_correction() -> None:
+    """In the words of the method: from the base point, with the model asked at the prediction, and the moved answer in its place."""
+    step, teacher, plain = step_of()
+    unipc, times = DCSolver().unipc, GRID.tolist()
+    predict, correct = unipc.weights(SCHEDULE, times[3:1:-1], times[4]), unipc.corrected(SCHEDULE, times[3::-1], times[4], 3)
+    base = (plain - sum(w * a for w, a in zip(predict.past, step.answers, strict=False))) / predict.x
+    x, kept = step.predicted(0.7)
+    answers = (GUIDED.data(x, times[4]), kept, step.answers[1])
+    corrected = correct.x * base + sum(w * a for w, a in zip(correct.past, answers, strict=True))
+    loss, calls = step.judged(0.7, teacher, None)
+    assert calls == 1 and loss.item() == pytest.approx((corrected - teacher).square().mean().item(), rel=1e-8)
+
+
 def test_with_and_without_gradients_they_agree() -> None:
     """The step's loss has one minimum here, and AdamW and the golden section find it."""
     step, teacher, _ = step_of()
