@@ -12,14 +12,14 @@ from benchmarks.few_contests import DISTANT, ON, network_problem
 from benchmarks.judging import Judge
 
 S = wb.solvers
-LEADING = 8
+LEADING = 6
 
 
 def leading(lines: list[Line], budget: int) -> list[Line]:
-    """At one budget on the network: our leading ones by the noise to choose on, DDIM, and the best of theirs; and by the law, of those that draw."""
+    """At one budget on the network: our leading ones by the noise to choose on, DDIM (which is Euler's method), and the best of theirs; and by the law, of those that draw."""
     here = [line for line in lines if line.where == "network" and line.budget == budget]
     ours = sorted((line for line in here if line.told["by"] == "workbench"), key=lambda line: line.contest.error(line.entrant))
-    plain = [line for line in ours[LEADING:] if line.told["method"] == "DDIM()" and line.told["jump"] is None]
+    plain = [line for line in ours[LEADING:] if line.told["method"] in ("DDIM()", "Euler()") and line.told["jump"] is None]
     best = min((line for line in here if line.told["by"] == "diffusers"), key=lambda line: line.told["error"])
     return [*ours[:LEADING], *plain, best]
 
