@@ -12,24 +12,27 @@ from benchmarks.few_contests import DISTANT, ON, network_problem
 from benchmarks.judging import Judge
 
 S = wb.solvers
-LEADING = 8
+LEADING = 6
 
 
 def leading(lines: list[Line], budget: int) -> list[Line]:
-    """At one budget on the network: our leading ones by the noise to choose on, DDIM, and the best of theirs; and by the law, of those that draw."""
+    """At one budget on the network: our leading ones by the noise to choose on, Euler (which is DDIM), and the best of theirs."""
     here = [line for line in lines if line.where == "network" and line.budget == budget]
     ours = sorted((line for line in here if line.told["by"] == "workbench"), key=lambda line: line.contest.error(line.entrant))
-    plain = [line for line in ours[LEADING:] if line.told["method"] == "DDIM()" and line.told["jump"] is None]
+    plain = [line for line in ours[LEADING:] if line.told["method"] in ("DDIM()", "Euler()") and line.told["jump"] is None]
     best = min((line for line in here if line.told["by"] == "diffusers"), key=lambda line: line.told["error"])
     return [*ours[:LEADING], *plain, best]
 
 
 def drawing(known: dict[str, Contest], budget: int, most: int = 2) -> list[Way]:
-    """The stochastic solvers whose law is nearest to the exact flow's, for the Gaussian law."""
+    """The stochastic solvers, one of a class, whose law is nearest to the exact flow's, for the Gaussian law."""
     offered = [way for solver in S.ALL if solver.stochastic for way in ways(solver, budget, ON)]
     errors = [law_error(known["cifar10"].judged, way.solver, torch.tensor(way.times, dtype=torch.float64)) for way in offered]
     ranked = [offered[i] for i in torch.tensor(errors, dtype=torch.float64).argsort().tolist()]
-    return list({type(way.solver): way for way in reversed(ranked)}.values())[::-1][:most]
+    best: dict[type, Way] = {}
+    for way in ranked:
+        best.setdefault(type(way.solver), way)
+    return list(best.values())[:most]
 
 
 def distance_rows(

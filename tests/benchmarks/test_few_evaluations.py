@@ -10,6 +10,7 @@ import torch
 
 import workbench as wb
 from benchmarks import few_distances, few_evaluations, laws, searched_entrants
+from benchmarks.accuracy import law_error
 from benchmarks.contest import Contest, Line, Theirs, named, theirs, ways
 from benchmarks.few_contests import ON, few, law_contests, network_problem
 from benchmarks.judging import Judge
@@ -138,6 +139,18 @@ def test_records_become_entrants(monkeypatch):
     assert searched_entrants.placed(6, ON) == [] == searched_entrants.assembled(6, ON)
     paid = {row["of"]: row["evaluations"] for row in searched_entrants.recorded_costs()}
     assert paid["UniPC() on a searched grid (network)"] == 9 and paid["Unified(searched on the network)"] == 7
+
+
+def test_of_those_that_draw_the_best_of_two_classes_come_first(monkeypatch):
+    problem = laws.cifar10(ON, rank=8)
+    known = {"cifar10": Contest(problem, problem, problem.law)}
+    monkeypatch.setattr(few_distances.S, "ALL", (S.DDIM(), S.DDPM(), S.DDIM(eta=0.5), S.DDIM(eta=1.0), S.SDEDPMSolverPP()))
+    found = few_distances.drawing(known, 6)
+    assert len({type(way.solver) for way in found}) == len(found) == 2 and all(way.solver.stochastic for way in found)
+    errors = [law_error(problem, way.solver, torch.tensor(way.times, dtype=torch.float64)) for way in found]
+    offered = [way for solver in (S.DDPM(), S.DDIM(eta=0.5), S.SDEDPMSolverPP()) for way in ways(solver, 6, ON)]
+    all_errors = [law_error(problem, way.solver, torch.tensor(way.times, dtype=torch.float64)) for way in offered]
+    assert errors[0] == min(all_errors) and errors == sorted(errors)
 
 
 def test_a_record_of_another_network_is_none(monkeypatch):
