@@ -72,12 +72,14 @@ INTO = $(if $(ARTIFACTS),--out $(abspath $(ARTIFACTS)))
 BUILD = --data $(DATA) --source $(SOURCE) $(INTO)
 STAND_INS ?= 1000
 NINE_STEPS ?= 256
+STATISTICS ?= 192
 artifacts: $(VENV)/.stamp  ## rebuild the shipped artifacts from the images (DATA=folder SOURCE=official|jpeg-copy ARTIFACTS=folder)
 	$(PY) -m workbench.artifacts.cifar10_moments $(BUILD)
 	$(PY) -m workbench.artifacts.cifar10_classes $(BUILD)
 	$(PY) -m workbench.artifacts.cifar10_facts $(BUILD)
 	$(PY) -m workbench.artifacts.stand_in_images $(BUILD) --number $(STAND_INS)
 	$(PY) -m workbench.artifacts.cifar10_nine $(INTO) --steps $(NINE_STEPS)
+	$(PY) -m workbench.artifacts.cifar10_statistics $(INTO) --number $(STATISTICS)
 
 # A run goes on where it was interrupted; --tail is the share of it in which the learning rate falls to 0.  TRAIN, DIT, CLASSIFIER and
 # FLOW are more options of the four training commands, INTEGER_FLOW of the codec: TRAIN="--widths 96,192,256 --seed 1".  PAIRS of the denoiser rectify its flow.
@@ -95,6 +97,7 @@ networks: $(VENV)/.stamp  ## train the shipped networks again: hours on two core
 	$(PY) -m workbench.artifacts.cifar10_classifier --checkpoint $(RUNS)/classifier.pt $(BUILD)
 	$(PY) -m workbench.artifacts.stand_in_images $(BUILD) --number $(STAND_INS)
 	$(PY) -m workbench.artifacts.cifar10_nine $(INTO) --steps $(NINE_STEPS)
+	$(PY) -m workbench.artifacts.cifar10_statistics $(INTO) --number $(STATISTICS)
 	$(PY) -m workbench.artifacts.integer_flow $(BUILD) $(INTEGER_FLOW)
 	$(PY) -m workbench.reflow.make_pairs --out $(RUNS)/pairs --number $(PAIRS)
 	$(PY) -m workbench.reflow.train --out $(RUNS)/flow --data $(RUNS)/pairs --resume --steps $(FLOW_STEPS) --schedule stable --tail 0.4 --warmup 100 $(FLOW)

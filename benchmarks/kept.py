@@ -42,6 +42,7 @@ class Kept:
             write(
                 path, save({name: value.contiguous() for name, value in tensors.items()}, {"key": text, "facts": json.dumps(facts)})
             )
-            print(f"{time.perf_counter() - begun:5.0f} s: {text}", file=sys.stderr, flush=True)
+            if (spent := time.perf_counter() - begun) >= 1:
+                print(f"{spent:5.0f} s: {text}", file=sys.stderr, flush=True)
         with safe_open(path, "pt") as file:
             return json.loads(file.metadata()["facts"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -60,15 +60,15 @@ def integrated(law: wb.Denoiser, tolerance: float, x: Tensor, start: float, stop
     return wb.solvers.reference(law, x, start, stop, rtol=tolerance, atol=tolerance).x
 
 
-def draw(schedule: wb.schedules.Schedule, shape: tuple[int, ...], t: float) -> Tensor:
+def draw(schedule: wb.schedules.Schedule, shape: tuple[int, ...], t: float, *, seed: int = 0) -> Tensor:
     """Float64 noise of a fixed seed at the level of time t."""
-    return schedule.prior(shape, t, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return schedule.prior(shape, t, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def ring(schedule: wb.schedules.Schedule, samples: int = 256) -> Problem:
+def ring(schedule: wb.schedules.Schedule, samples: int = 256, seed: int = 0) -> Problem:
     """The ring: eight Gaussians in the plane."""
     law = wb.characters.ring(schedule)
-    return Problem("ring", law, partial(draw, schedule, (samples, 2)), partial(integrated, law, 1e-10), 2)
+    return Problem("ring", law, partial(draw, schedule, (samples, 2), seed=seed), partial(integrated, law, 1e-10), 2)
 
 
 def guided_ring(schedule: wb.schedules.Schedule, samples: int = 256, scale: float = 4.0) -> Problem:
@@ -100,24 +100,27 @@ def to_eigenbasis(law: wb.gaussian.GaussianDenoiser, x: Tensor) -> Tensor:
     return torch.cat([inside, along[:, None], (rest - along[:, None] * across).norm(dim=1, keepdim=True)], 1)
 
 
-def cifar10(schedule: wb.schedules.Schedule, rank: int | None = None) -> Problem:
-    """The Gaussian law of CIFAR-10 from the noise of the nine, in its eigenbasis (or in the ``rank`` leading vectors of it)."""
+def cifar10(schedule: wb.schedules.Schedule, rank: int | None = None, first: int = 0) -> Problem:
+    """The Gaussian law of CIFAR-10 from the noise of the nine, in its eigenbasis (or in the ``rank`` leading vectors of it).
+
+    ``first`` is the seed of the first of them; other nine are other noise of the same law.
+    """
     full = wb.characters.cifar10(schedule, rank)
     law = in_eigenbasis(full)
 
     def noise(t: float) -> Tensor:
-        return to_eigenbasis(full, wb.characters.nine(schedule, t, dtype=torch.float64))
+        return to_eigenbasis(full, wb.characters.nine(schedule, t, dtype=torch.float64, first=first))
 
     return Problem("CIFAR-10 Gaussian", law, noise, law.flow, full.dim)
 
 
-def pictures(schedule: wb.schedules.Schedule, components: int = 10, spread: int = 24) -> Problem:
+def pictures(schedule: wb.schedules.Schedule, components: int = 10, spread: int = 24, first: int = 0) -> Problem:
     """Ten Gaussians of 3072 dimensions around the mean of CIFAR-10, each with its own low-rank covariance; from the noise of the nine.
 
     The eigenvectors are those of CIFAR-10.  Half of the variance along the first ``spread`` moves into the centers; along the others
-    each component takes its own share, between half and one and a half of CIFAR-10's.
+    each component takes its own share, between half and one and a half of CIFAR-10's.  ``first`` as for :func:`cifar10`.
     """
-    whole = cifar10(schedule)
+    whole = cifar10(schedule, first=first)
     values, rank = whole.law.covariance.spectrum, whole.law.dim - 2
     rng = torch.Generator().manual_seed(0)
     offsets = torch.randn(components, spread, generator=rng, dtype=torch.float64) * (values[:spread] / 2).sqrt()

@@ -1,10 +1,14 @@
 """The scheduler of diffusers that carries the name of each of our solvers, set up to do the same thing."""
 
+import copy
 import inspect
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
+
+from torch import Tensor
 
 import workbench as wb
 
@@ -138,8 +142,10 @@ FAMILIES: tuple[tuple[str, tuple[dict[str, Any], ...]], ...] = (
 
 def options() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """(scheduler, spacing, settings): every deterministic scheduler with every spacing that it offers."""
+    import diffusers
+
     for name, variants in FAMILIES:
-        offered = inspect.signature(type(scheduler(name))).parameters
+        offered = inspect.signature(getattr(diffusers, f"{name}Scheduler")).parameters
         for settings in variants:
             yield from ((name, {key: value}, settings) for key, values in SPACINGS.items() for value in values if key in offered)
 
@@ -150,13 +156,19 @@ def steps_within(name: str, budget: int) -> int:
 
 
 def drive(problem, name: str, budget: int, **settings) -> float | None:
-    """Error of a scheduler at t = 0, given the exact noise prediction at its own noise levels; None where it fails.
+    """Error of a scheduler at t = 0; None where it fails."""
+    x = ends(problem, name, budget, **settings)
+    return None if x is None else problem.error(x, problem.law.schedule.t_first, 0.0)
+
+
+def ends(problem, name: str, budget: int, **settings) -> Tensor | None:
+    """Where a scheduler ends at t = 0, given the exact noise prediction at its own noise levels; None where it fails.
 
     It starts where its pipelines do: from unit noise times its ``init_noise_sigma``.
     """
     law, schedule = problem.law, problem.law.schedule
     try:
-        made = scheduler(name, **settings)
+        made = copy.deepcopy(_made(name, tuple(settings.items())))
         made.set_timesteps(steps_within(name, budget))
         x = problem.start(schedule.t_first) / schedule.sigma(schedule.t_first) * float(made.init_noise_sigma)
         for calls, n in enumerate(made.timesteps, 1):
@@ -165,7 +177,13 @@ def drive(problem, name: str, budget: int, **settings) -> float | None:
     except (IndexError, RuntimeError, ValueError, ZeroDivisionError):
         return None
     assert calls <= budget, f"{name} took {calls} evaluations of {budget}"
-    return problem.error(x, schedule.t_first, 0.0)
+    return x
+
+
+@cache
+def _made(name: str, settings: tuple[tuple[str, Any], ...]):
+    """One that has not taken a step; some take a second to make."""
+    return scheduler(name, **dict(settings))
 
 
 def _time(made, schedule: wb.schedules.Schedule, n) -> float:

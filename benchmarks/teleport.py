@@ -26,9 +26,9 @@ SEED = 0
 SKIPS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12)
 
 
-def noise(schedule: wb.schedules.Schedule, shape: tuple[int, ...], count: int) -> Tensor:
-    """The start of ``count`` pictures, each from a seed of its own, so that more of them begin with the same ones."""
-    seeds = [torch.Generator().manual_seed(SEED + i) for i in range(count)]
+def noise(schedule: wb.schedules.Schedule, shape: tuple[int, ...], count: int, *, first: int = SEED) -> Tensor:
+    """The start of ``count`` pictures, each from a seed of its own (from ``first`` on), so that more of them begin with the same ones."""
+    seeds = [torch.Generator().manual_seed(first + i) for i in range(count)]
     return schedule.prior((count, *shape), schedule.t_first, generator=seeds, dtype=torch.float32)
 
 

@@ -14,6 +14,7 @@ from workbench.guided import Guided
 from workbench.network import NetworkDenoiser, from_diffusers
 from workbench.preconditioned import EDMDenoiser, Preconditioned
 from workbench.rescheduled import Rescheduled
+from workbench.scaled_noise import ScaledNoise
 from workbench.scoreboard import scoreboard
 from workbench.solution import Solution
 from workbench.solve import solve
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 
 _LATER = (
     "artifacts",
+    "bridges",
     "characters",
     "checks",
     "data",
@@ -35,6 +37,7 @@ _LATER = (
     "reflow",
     "search",
     "symbolic",
+    "transport",
 )
 
 __all__ = [
@@ -44,6 +47,7 @@ __all__ = [
     "NetworkDenoiser",
     "Preconditioned",
     "Rescheduled",
+    "ScaledNoise",
     "Solution",
     "Thresholded",
     "__version__",
@@ -64,7 +68,22 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from workbench import artifacts, characters, checks, data, gaussian, metrics, nets, plots, quantizers, reflow, search, symbolic  # noqa: F401
+    from workbench import (  # noqa: F401
+        artifacts,
+        bridges,
+        characters,
+        checks,
+        data,
+        gaussian,
+        metrics,
+        nets,
+        plots,
+        quantizers,
+        reflow,
+        search,
+        symbolic,
+        transport,
+    )
 
 
 def __getattr__(name: str):

@@ -89,12 +89,13 @@ def one_class(schedule: Schedule, label: int | Sequence[int], rank: int | None =
     return classes(schedule, rank).given(label)
 
 
-def nine(schedule: Schedule, t: float | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
+def nine(schedule: Schedule, t: float | None = None, dtype: torch.dtype = torch.float32, *, first: int = 0) -> Tensor:
     """The noise of the nine, (9, 3, 32, 32): sigma_t times the draws of the seeds 0 to 8; t is ``schedule.t_first`` if None.
 
-    The same nine pictures throughout the book: a solver that follows the same flow ends on the same nine.
+    The same nine pictures throughout the book: a solver that follows the same flow ends on the same nine.  Another ``first`` seed
+    gives other nine, to choose on what the nine are to judge.
     """
-    seeds = [torch.Generator().manual_seed(seed) for seed in range(9)]
+    seeds = [torch.Generator().manual_seed(seed) for seed in range(first, first + 9)]
     return schedule.prior((9, 3, 32, 32), schedule.t_first if t is None else t, generator=seeds, dtype=dtype)
 
 

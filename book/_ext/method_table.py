@@ -17,11 +17,14 @@ HEADER = ("Method", "Order", "Evaluations a step", "Draws noise", "Paper", "Chap
 
 
 def methods() -> dict[type, list]:
-    """Each class with the settings of it that ``ALL`` tries; the embedded pairs come last."""
+    """Each class with the settings of it that ``ALL`` tries; what cannot be a member of it comes last."""
     from workbench import solvers
 
     found = {}
-    for solver in (*solvers.ALL, solvers.DPMSolver12(), solvers.DPMSolver23()):
+    statistics = solvers.ModelStatistics.constant(l=1.0, s=0.0, b=0.0)
+    informed = [solvers.DPMSolverV3(statistics, order) for order in (1, 2, 3)]
+    apart = (*informed, solvers.TimeShift(), solvers.DPMSolver12(), solvers.DPMSolver23())
+    for solver in (*solvers.ALL, *apart):
         found.setdefault(type(solver), []).append(solver)
     return found
 

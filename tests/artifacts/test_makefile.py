@@ -41,7 +41,7 @@ def commands(folder: Path) -> list[list[str]]:
     words = {
         "PY": "python", "VENV": folder / "venv", "DATA": "somewhere", "SOURCE": "jpeg-copy", "ARTIFACTS": folder / "artifacts",
         "RUNS": folder / "runs", "STEPS": STEPS, "SNAPSHOTS": "1,3", "STAND_INS": 10, "TRAIN": TRAIN,
-        "DIT": f"--cpu --width 16 --depth 1 --rank 40 --batch {BATCH} --warmup 1", "NINE_STEPS": 2,
+        "DIT": f"--cpu --width 16 --depth 1 --rank 40 --batch {BATCH} --warmup 1", "NINE_STEPS": 2, "STATISTICS": 4,
         "CLASSIFIER": "--epochs 1 --batch 30 --widths 8,8,8", "PAIRS": 40, "FLOW_STEPS": STEPS,
         "FLOW": f"--cpu --rank 40 --batch {BATCH} --warmup 1", "INTEGER_FLOW": "--pace 0.003 --batch 8 --width 16",
     }  # fmt: skip
@@ -75,9 +75,17 @@ def test_the_commands_of_the_makefile_make_artifacts_that_load(tmp_path, monkeyp
             monkeypatch.setattr("sys.argv", [module, *arguments])
             monkeypatch.delitem(sys.modules, module, raising=False)
             runpy.run_module(module, run_name="__main__")
-        builders = ["cifar10_moments", "cifar10_classes", "cifar10_facts", "stand_in_images", "cifar10_nine"]
+        builders = ["cifar10_moments", "cifar10_classes", "cifar10_facts", "stand_in_images", "cifar10_nine", "cifar10_statistics"]
         trainings = ["train", "cifar10_denoiser", "train", "cifar10_denoiser", "train_classifier", "cifar10_classifier"]
-        trainings += ["stand_in_images", "cifar10_nine", "integer_flow", "make_pairs", "train", "cifar10_flow"]
+        trainings += [
+            "stand_in_images",
+            "cifar10_nine",
+            "cifar10_statistics",
+            "integer_flow",
+            "make_pairs",
+            "train",
+            "cifar10_flow",
+        ]
         assert modules == builders + trainings
         check(folder, data, old)
     finally:
@@ -91,7 +99,7 @@ def check(folder: Path, data: dict[str, Cifar10], old: dict) -> None:
     sha256 = {name: wb.artifacts.describe(name)["sha256"] for name in made}
     assert set(made) == {
         "cifar10-moments", "cifar10-classes", "cifar10-facts", "stand-in-images", "cifar10-denoiser", "cifar10-denoiser-history",
-        "cifar10-classifier", "cifar10-features", "cifar10-dit", "cifar10-nine", "cifar10-flow", "integer-flow",
+        "cifar10-classifier", "cifar10-features", "cifar10-dit", "cifar10-nine", "cifar10-flow", "cifar10-statistics", "integer-flow",
     }  # fmt: skip
     pictures = to_floats(data["train"].images, torch.float64)
     torch.testing.assert_close(made["cifar10-moments"].mean, pictures.mean(0))
@@ -105,6 +113,9 @@ def check(folder: Path, data: dict[str, Cifar10], old: dict) -> None:
     assert about["cifar10-dit"]["network"] == "DiT" and made["cifar10-dit"].data(x, 1.0).shape == x.shape
     assert about["cifar10-nine"]["network_sha256"] == sha256["cifar10-denoiser"]
     assert {pictures.shape for pictures in made["cifar10-nine"].values()} == {(9, 3, SIDE, SIDE)}
+    statistics = made["cifar10-statistics"]
+    assert about["cifar10-statistics"]["network_sha256"] == sha256["cifar10-denoiser"] and statistics["pixels"].samples == 4
+    assert statistics["eigenvectors"].basis.into(x).shape == statistics["eigenvectors"].l[:2].shape
     flow = about["cifar10-flow"]
     assert flow["teacher"]["network"] == sha256["cifar10-denoiser"] and flow["pairs"] == 32 and flow["images"] == STEPS * BATCH
     assert made["cifar10-flow"].given(torch.tensor([1, 2])).velocity(x, 1.0).shape == x.shape

@@ -41,8 +41,8 @@ def test_a_tour_arrives_prepared(tour):
     assert set(tour.split()) <= {chapter.name for chapter in reading}
 
 
-def test_there_are_four_tours():
-    assert len(TOURS) == 4
+def test_there_are_five_tours():
+    assert len(TOURS) == 5
     assert not valid(BOOK[::-1])
 
 

@@ -1,5 +1,6 @@
 """The built pages, read as files: links, anchors, alt texts, nothing from elsewhere, and weight."""
 
+import json
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -47,6 +48,21 @@ def test_nothing_is_loaded_from_another_host(soups):
                 if link.netloc or link.scheme in {"http", "https"}:
                     loaded.append((page, element[attribute]))
     assert not loaded
+
+
+def test_only_the_search_loads_its_index(soups):
+    """It grows with the book, and every page would pay for it."""
+    having = {page for page, soup in soups.items() if soup.select("script[src$='searchindex.js'], script[src$='searchtools.js']")}
+    assert having == {"search.html"}
+
+
+def test_notebooks_for_download_carry_no_outputs(site):
+    """The page shows them; carried twice they would be a third of the site."""
+    offered = {
+        path.relative_to(site / "_sources"): json.loads(path.read_text("utf8")) for path in (site / "_sources").rglob("*.ipynb")
+    }
+    assert {path.with_suffix("").as_posix() for path in offered} == set(chapters())
+    assert not [path for path, book in offered.items() for cell in book["cells"] if cell.get("outputs")]
 
 
 def test_every_picture_says_what_it_shows(soups):

@@ -155,6 +155,14 @@ def test_alt_text_follows_the_data():
     assert "never" not in flat
 
 
+def test_loose_points_are_not_joined():
+    x = [1 + k / 49 for k in range(50)]
+    drawn = plots.curves({"line": (x, x), "points": (x[::-1], x)}, loose=("points",))
+    joined, apart = drawn.figure.axes[0].lines
+    assert joined.get_linestyle() != "None" and apart.get_linestyle() == "None" and apart.get_markevery() == 1
+    assert "points: 50 points, from 1 to 2 across and from 1 to 2 up." in drawn.alt
+
+
 def test_the_axes_of_a_field_carry_its_letter():
     sides = {"in": lambda x: -x, "out": lambda x: x}
     for given, letter in (({}, "x"), ({"letter": "y"}, "y")):
@@ -231,6 +239,7 @@ def test_takes_tensors_as_they_are(dtype):
         (lambda: plots.trajectories(torch.zeros(3, 4, 2), exact=torch.zeros(3, 2)), "3 end points for 4 paths"),
         (lambda: plots.curves({"a": ([1, 2], [1, 2, 3])}), "2.* horizontal and .*3.* vertical"),
         (lambda: plots.curves({"a": N}), r"give \(x, y\)"),
+        (lambda: plots.curves({"a": (N, N)}, loose=("b",)), r"loose names \['b'\]"),
         (lambda: plots.side_by_side({"one": {"a": N}}, x=N), "needs 2 to 4"),
         (lambda: plots.side_by_side({"one": {"a": N}, "two": {"a": N - 5}}, x=N, logy=True), "two, a.*not positive"),
         (lambda: plots.side_by_side({"one": {"a": N}, "two": N}, x=N), "two.*dictionary of labeled lines"),

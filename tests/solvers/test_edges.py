@@ -33,6 +33,8 @@ def expected_calls(solver, schedule, times) -> int:
             steps, calls = steps - 1, calls + 1
     if isinstance(solver, solvers.DPMSolverFast):
         return calls + sum(([3] * steps + {0: [2, 1], 1: [1], 2: [2]}[solver.remainder])[-steps:] if steps else ())
+    if isinstance(solver, solvers.Richardson):  # the step across a block shares the first of its stages
+        calls += steps // solver.parts * (solver.evaluations_per_step - 1)
     first, more = STARTS.get(type(solver), (0, 0))
     return calls + steps * solver.evaluations_per_step + min(steps, first) * more
 

@@ -41,6 +41,7 @@ def slope(solver, which: int) -> float:
 
 def same_in_every_step(solver) -> bool:
     """Neither a start of lower order nor steps of several orders."""
+    solver = getattr(solver, "base", solver)
     return not isinstance(solver, Multistep | solvers.DPMSolverFast) and not hasattr(solver, "corrector")
 
 

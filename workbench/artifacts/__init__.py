@@ -5,6 +5,7 @@ returns a trained network as a ``Denoiser``, ``load("cifar10-denoiser-history")`
 number of images it had seen; ``load("cifar10-dit")`` returns a small transformer in its place; ``load("cifar10-classifier")``
 returns a ``Classifier``, and ``load("cifar10-features")`` the ``FeatureStatistics`` that its features have over the images of
 "train" and of "test"; ``load("stand-in-images")`` returns samples of the denoiser as a data set, ``StandIns``;
+``load("cifar10-statistics")`` returns what DPM-Solver-v3 knows of the denoiser, ``ModelStatistics`` by name;
 ``load("cifar10-nine")`` returns the nine pictures of the denoiser by schedule; ``load("ring-flows")`` returns three rounds of
 rectified flow on the ring, by round and seed, ``load("ring-one-step")`` four ways to one evaluation on it, by name and seed,
 ``load("ring-deep")`` a flow of it with nine narrow layers; ``load("integer-flow")`` returns a lossless codec for small pictures,
@@ -131,6 +132,10 @@ def load(name: str, folder: Path | None = None) -> Moments | ClassMoments | Stan
         from workbench.artifacts import integer_flow
 
         return integer_flow.unpack(content)
+    if kind == "statistics":
+        from workbench.artifacts import cifar10_statistics
+
+        return cifar10_statistics.unpack(content)
     if kind == "facts":
         return json.loads(content)
     raise ArtifactError(f"{name!r} is of kind {kind!r}, which this version cannot read; update the package")

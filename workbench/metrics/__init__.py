@@ -11,6 +11,7 @@ from workbench.metrics.clouds import (
     sliced_wasserstein,
 )
 from workbench.metrics.comparing import Interval, confidence_interval, paired_difference, seeds_needed
+from workbench.metrics.error_parts import ErrorParts, error_parts, flow_end
 from workbench.metrics.extrapolated import Extrapolation, extrapolated_frechet
 from workbench.metrics.frechet import (
     FeatureStatistics,
@@ -24,6 +25,7 @@ from workbench.metrics.inception import inception_features
 from workbench.metrics.relative import relative_error
 
 __all__ = [
+    "ErrorParts",
     "Estimate",
     "Extrapolation",
     "FeatureStatistics",
@@ -33,9 +35,11 @@ __all__ = [
     "Order",
     "confidence_interval",
     "energy_distance",
+    "error_parts",
     "explained_variance",
     "extrapolated_frechet",
     "fitted_order",
+    "flow_end",
     "frechet_bias",
     "frechet_difference",
     "frechet_distance",

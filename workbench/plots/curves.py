@@ -1,6 +1,6 @@
 """Lines against a number: any labeled curves, and the measured order of a method."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -24,31 +24,36 @@ def curves(
     logx: bool = False,
     logy: bool = False,
     markers: bool | None = None,
+    loose: Collection[object] = (),
     title: str | None = None,
     caption: str | None = None,
 ) -> Plot:
     """Labeled lines. Each entry is ``(x, y)``, or only ``y`` when all share the `x` given once.
 
-    Markers are drawn at up to 40 points of short lines; longer ones carry a few evenly spaced marks.
+    Markers are drawn at up to 40 points of short lines; longer ones carry a few evenly spaced marks.  Entries named in `loose` are
+    points that follow no order: marks alone, not joined, one for each.
 
     Raises:
         TypeError: for values that are not numbers, or a line that is neither (x, y) nor y with x= given.
-        ValueError: for no lines, unequal lengths, values that are not finite, or not positive on a logarithmic axis.
+        ValueError: for no lines, unequal lengths, values that are not finite, or not positive on a logarithmic axis; for a name in
+            `loose` that no line has.
     """
     data = {label: _pair(line, x, name_of(label)) for label, line in named(lines, "curve").items()}
+    if unknown := [label for label in loose if label not in data]:
+        raise ValueError(f"loose names {unknown}, and the lines are {list(data)}; name those whose points are not to be joined")
     for label, (a, b) in data.items():
         _positive(a, logx, f"{name_of(label)}: x", "logx")
         _positive(b, logy, f"{name_of(label)}: y", "logy")
     figure, (axis,) = canvas(size=(SIZE[0] + (1.2 if len(data) > 1 else 0), SIZE[1]), title=title)
     for (label, (a, b)), look in zip(data.items(), looks(data), strict=True):
-        few = len(a) <= 40 if markers is None else markers
+        few = label in loose or (len(a) <= 40 if markers is None else markers)
         axis.plot(
             a,
             b,
             label=name_of(label),
             markevery=1 if few else max(len(a) // 8, 1),
             markersize=5 if few else 4,
-            **look.kwargs(),
+            **(look.kwargs() | ({"linestyle": "none"} if label in loose else {})),
         )
     _axes(axis, xlabel, ylabel, logx, logy)
     if len(data) > 1:
@@ -59,7 +64,8 @@ def curves(
         (False, True): ", vertical axis logarithmic",
     }
     head = f"Line plot of {_plain(ylabel)} against {_plain(xlabel)}{scales.get((logx, logy), '')}."
-    return Plot(figure, " ".join([head, *(_trend(label, a, b) for label, (a, b) in data.items())]), caption)
+    told = (_spread(label, a, b) if label in loose else _trend(label, a, b) for label, (a, b) in data.items())
+    return Plot(figure, " ".join([head, *told]), caption)
 
 
 @styled
@@ -186,6 +192,11 @@ def _trend(label: object, a: np.ndarray, b: np.ndarray) -> str:
         else ""
     )
     return text + (f", {steady}" if steady and len(b) > 2 and b.min() < b.max() else "") + "."
+
+
+def _spread(label: object, a: np.ndarray, b: np.ndarray) -> str:
+    """The sentence about points that are not joined."""
+    return f"{name_of(label)}: {len(a)} points, from {say(a.min())} to {say(a.max())} across and from {say(b.min())} to {say(b.max())} up."
 
 
 def _plain(label: str) -> str:

@@ -4,6 +4,7 @@ from workbench.solvers import noise_strength
 from workbench.solvers.ancestral import Ancestral
 from workbench.solvers.base import Solver
 from workbench.solvers.budget import grid_within
+from workbench.solvers.dc_solver import DCSolver
 from workbench.solvers.ddcm import DDCM
 from workbench.solvers.ddim import DDIM
 from workbench.solvers.ddpm import DDPM
@@ -15,7 +16,9 @@ from workbench.solvers.dpm_solver_pp_2m import DPMSolverPP2M
 from workbench.solvers.dpm_solver_pp_3m import DPMSolverPP3M
 from workbench.solvers.dpm_solver_pp_singlestep import DPMSolverPP2S, DPMSolverPP3S
 from workbench.solvers.dpm_solver_v3 import DPMSolverV3
+from workbench.solvers.dual_fast import DualFast
 from workbench.solvers.euler import Euler
+from workbench.solvers.extrapolated import extrapolated
 from workbench.solvers.heun import Heun
 from workbench.solvers.ipndm import IPNDM
 from workbench.solvers.lms import LMS
@@ -24,13 +27,16 @@ from workbench.solvers.model_statistics import ModelStatistics
 from workbench.solvers.pndm import PNDM
 from workbench.solvers.ralston2 import Ralston2
 from workbench.solvers.reference import reference
+from workbench.solvers.richardson import Richardson
 from workbench.solvers.rk4 import RK4
 from workbench.solvers.runge_kutta import RungeKutta, Tableau
 from workbench.solvers.sa_solver import SASolver
 from workbench.solvers.sde_dpm_solver_pp import SDEDPMSolverPP
 from workbench.solvers.spndm import SPNDM
 from workbench.solvers.step_choice import StepChoice
+from workbench.solvers.tabulated import Tabulated
 from workbench.solvers.third_order import SSPRK3, Heun3, Kutta3, Ralston3, VanDerHouwen3
+from workbench.solvers.time_shift import TimeShift, variance_of_samples
 from workbench.solvers.unified import Unified
 from workbench.solvers.unify import unify
 from workbench.solvers.unipc import UniPC
@@ -59,6 +65,8 @@ ALL: tuple[Solver, ...] = (
     UniPC(),
     UniPC(order=2, variant="varying"),
     UniPC(face="noise"),
+    DCSolver(),
+    DCSolver(1.1, clock="lambda"),
     SASolver(),
     SASolver(predictor=2, corrector=2, published=True),
     SASolver(predictor=3, corrector=0, tau=0.5),
@@ -114,6 +122,12 @@ ALL: tuple[Solver, ...] = (
     DPMSolverPP3S(),
     DPMSolverPP3S(r1=0.25, r2=0.5),
     Unified(),
+    Richardson(),
+    Richardson(parts=3),
+    Richardson(DPMSolver(order=2)),
+    Richardson(DPMSolverPP2M(correction="taylor")),
+    DualFast(),
+    DualFast(c=0.5, growth="constant"),
 )
 
 
@@ -130,6 +144,7 @@ __all__ = [
     "SPNDM",
     "SSPRK3",
     "Ancestral",
+    "DCSolver",
     "DPMSolver",
     "DPMSolver12",
     "DPMSolver23",
@@ -139,6 +154,7 @@ __all__ = [
     "DPMSolverPP3M",
     "DPMSolverPP3S",
     "DPMSolverV3",
+    "DualFast",
     "Euler",
     "Heun",
     "Heun3",
@@ -147,17 +163,22 @@ __all__ = [
     "ModelStatistics",
     "Ralston2",
     "Ralston3",
+    "Richardson",
     "RungeKutta",
     "SASolver",
     "SDEDPMSolverPP",
     "Solver",
     "StepChoice",
     "Tableau",
+    "Tabulated",
+    "TimeShift",
     "UniPC",
     "Unified",
     "VanDerHouwen3",
+    "extrapolated",
     "grid_within",
     "noise_strength",
     "reference",
     "unify",
+    "variance_of_samples",
 ]

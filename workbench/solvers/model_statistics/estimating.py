@@ -14,7 +14,7 @@ from workbench.denoiser import Denoiser
 from workbench.solvers.model_statistics.basis import Basis
 from workbench.solvers.model_statistics.derivatives import Derivatives, look
 from workbench.solvers.model_statistics.statistics import ModelStatistics
-from workbench.solvers.model_statistics.sums import Sums
+from workbench.solvers.model_statistics.sums import Drift, Sums
 
 
 def estimate(
@@ -29,6 +29,7 @@ def estimate(
     passes: int = 1,
     basis: Basis | None = None,
     pool: Sequence[int] | None = None,
+    drift: Drift = "fitted",
     derivatives: Derivatives = "exact",
     checkpoint: str | Path | None = None,
     progress: bool = False,
@@ -49,6 +50,7 @@ def estimate(
         passes: how often the data are gone through, with new noise each time.
         basis: coordinates in which the statistics act; None for the entries of a sample.
         pool: axes of a sample (or of its coordinates) over which the statistics are the same, such as (1, 2) for one value a channel.
+        drift: "fitted", the regression of f' on f (the paper's), which needs many pictures; or "linear", s = l - 1, that of a Gaussian.
         derivatives: "exact" (forward mode) or "differences" (central differences; for models that cannot be differentiated).
         checkpoint: a file for the sums so far, written after every batch.
         progress: show a progress bar.
@@ -61,42 +63,73 @@ def estimate(
         CheckpointError: for a checkpoint of another estimate.
         KeyboardInterrupt: when stopped before every node has seen two pictures.
     """
+    if drift not in ("fitted", "linear"):
+        raise ValueError(f"drift must be 'fitted' or 'linear', got {drift!r}")
+    lam, (sums,) = gather(
+        model, data, (basis,), generator=generator, nodes=nodes, start=start, stop=stop, batch=batch, passes=passes,
+        derivatives=derivatives, checkpoint=checkpoint, progress=progress,
+    )  # fmt: skip
+    return sums.statistics(lam, basis, pool, drift)
+
+
+def gather(
+    model: Denoiser,
+    data: Tensor | Iterable[Tensor],
+    bases: Sequence[Basis | None],
+    *,
+    generator: torch.Generator,
+    nodes: int,
+    start: float | None = None,
+    stop: float | None = None,
+    batch: int = 32,
+    passes: int = 1,
+    derivatives: Derivatives = "exact",
+    checkpoint: str | Path | None = None,
+    progress: bool = False,
+) -> tuple[Tensor, tuple[Sums, ...]]:
+    """The nodes, and the sums for each of ``bases``, of the same looks at the model: what :func:`estimate` is made of."""
     lam = _checked(model, generator, nodes, start, stop, batch, passes, derivatives)
     seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
-    sums: Sums | None = None
+    sums: tuple[Sums, ...] = ()
     path = None if checkpoint is None else Path(checkpoint)
-    about = {"seed": seed, "nodes": lam.tolist(), "basis": repr(basis), "derivatives": derivatives}
+    names = [type(basis).__name__ for basis in bases]
+    about = {"seed": seed, "nodes": lam.tolist(), "bases": names, "derivatives": derivatives}
     bar, done, visit = None, 0, 0
     try:
         for _ in range(passes):
             for clean in _batches(data, batch):
-                if sums is None:
-                    shape = clean.shape[1:] if basis is None else basis.shape
-                    about["shape"] = list(shape)
-                    sums, done = _begun(path, about, lam, shape)
+                if not sums:
+                    shapes = [list(clean.shape[1:] if basis is None else basis.shape) for basis in bases]
+                    about["shapes"] = shapes
+                    sums, done = _begun(path, about, len(lam), shapes)
                     bar = _bar(progress, passes, data, batch, nodes, done)
                 for node, place in enumerate(lam.tolist()):
                     if visit >= done:
-                        _visit(model, clean, place, node, torch.Generator().manual_seed(seed + visit), derivatives, basis, sums)
+                        _visit(model, clean, place, node, torch.Generator().manual_seed(seed + visit), derivatives, bases, sums)
                         done = visit + 1
                         bar.update()
                     visit += 1
                 if path is not None and done == visit:
                     _keep(path, sums, done, about)
     except KeyboardInterrupt:
-        if sums is None or int(sums.count.min()) < 2:
+        if _least(sums) < 2:
             raise
     finally:
         if bar is not None:
             bar.close()
-    if sums is None or int(sums.count.min()) < 2:
+    if _least(sums) < 2:
         raise ValueError("statistics need at least two pictures at every node; the data have fewer")
     if path is not None:
         _keep(path, sums, done, about)
-    return sums.statistics(lam, basis, pool)
+    return lam, sums
 
 
-def _visit(model, clean: Tensor, lam: float, node: int, generator: torch.Generator, how, basis, sums: Sums) -> None:
+def _least(sums: Sequence[Sums]) -> int:
+    """How many pictures every node has seen."""
+    return min((int(one.count.min()) for one in sums), default=0)
+
+
+def _visit(model, clean: Tensor, lam: float, node: int, generator: torch.Generator, how, bases, sums) -> None:
     """One batch at one node, with noise and direction of its own; the second half has the noise of the first, negated.
 
     So the noise has mean 0 in the sample too, and what is left of its mean cannot pass for a mean of the model.
@@ -104,7 +137,9 @@ def _visit(model, clean: Tensor, lam: float, node: int, generator: torch.Generat
     half = torch.randn(-(-len(clean) // 2), *clean.shape[1:], generator=generator)
     noise = torch.cat([half, -half])[: len(clean)].to(clean)
     z = (torch.randint(0, 2, clean.shape, generator=generator) * 2 - 1).to(clean)
-    sums.add(node, look(model, torch.add(clean, noise, alpha=math.exp(-lam)), lam, z, how), z, basis)
+    seen = look(model, torch.add(clean, noise, alpha=math.exp(-lam)), lam, z, how)
+    for one, basis in zip(sums, bases, strict=True):
+        one.add(node, seen, z, basis)
 
 
 def _checked(model, generator, nodes, start, stop, batch, passes, derivatives) -> Tensor:
@@ -118,7 +153,8 @@ def _checked(model, generator, nodes, start, stop, batch, passes, derivatives) -
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
     schedule = model.schedule
     first, last = (
-        schedule.log_snr(float(end if end is not None else own)) for end, own in ((start, schedule.t_first), (stop, schedule.t_last))
+        schedule.log_snr(float(end if end is not None else own))
+        for end, own in ((start, schedule.t_first), (stop, schedule.t_last))
     )
     if not -math.inf < first < last < math.inf:
         raise ValueError(f"the nodes run from noise to data between finite log-SNR, got {first} to {last}; set start > stop > 0")
@@ -129,27 +165,29 @@ def _batches(data, batch: int) -> Iterable[Tensor]:
     for part in data.split(batch) if isinstance(data, Tensor) else data:
         if not isinstance(part, Tensor) or not part.is_floating_point() or part.ndim < 2:
             got = f"{part.dtype} {tuple(part.shape)}" if isinstance(part, Tensor) else type(part).__name__
-            raise TypeError(f"data must be floating-point samples (n, *shape), got {got}; for images in bytes use wb.data.to_floats")
+            raise TypeError(
+                f"data must be floating-point samples (n, *shape), got {got}; for images in bytes use wb.data.to_floats"
+            )
         yield part
 
 
-def _begun(path: Path | None, about: dict, lam: Tensor, shape: Sequence[int]) -> tuple[Sums, int]:
+def _begun(path: Path | None, about: dict, nodes: int, shapes: Sequence[Sequence[int]]) -> tuple[tuple[Sums, ...], int]:
     """The sums of the checkpoint and how many visits they hold, or empty ones."""
     if path is None or not path.exists():
-        return Sums.empty(len(lam), shape), 0
+        return tuple(Sums.empty(nodes, shape) for shape in shapes), 0
     from workbench.nets.training.checkpoint import CheckpointError, differences, load
 
     state, stored, _ = load(path)
     if wrong := differences(stored, about):
         raise CheckpointError(f"{path} is of another estimate: {'; '.join(wrong)}. Ask for the same, or take another file")
-    return Sums(state["total"], state["count"]), state["done"]
+    return tuple(Sums(*pair) for pair in state["sums"]), state["done"]
 
 
-def _keep(path: Path, sums: Sums, done: int, about: dict) -> None:
+def _keep(path: Path, sums: Sequence[Sums], done: int, about: dict) -> None:
     from workbench.nets.training.checkpoint import save
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    save(path, {"total": sums.total, "count": sums.count, "done": done}, about)
+    save(path, {"sums": [(one.total, one.count) for one in sums], "done": done}, about)
 
 
 def _bar(progress: bool, passes: int, data, batch: int, nodes: int, done: int):

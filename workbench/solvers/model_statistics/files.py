@@ -4,7 +4,6 @@
 """
 
 import json
-from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
@@ -27,7 +26,9 @@ def pack(statistics: ModelStatistics, dtype: torch.dtype = torch.float16) -> byt
     basis = statistics.basis
     about = {"samples": statistics.samples, "evaluations": statistics.evaluations, "basis": type(basis).__name__}
     tensors = {"nodes": statistics.nodes}
-    tensors |= {name: value.to(dtype).contiguous() for name, value in (("rest", 1 - statistics.l), ("s", statistics.s), ("b", statistics.b))}
+    tensors |= {
+        name: value.to(dtype).contiguous() for name, value in (("rest", 1 - statistics.l), ("s", statistics.s), ("b", statistics.b))
+    }
     if basis is not None:
         about["sample"] = list(basis.sample)
     if isinstance(basis, Eigenvectors):
@@ -56,15 +57,3 @@ def unpack(content: bytes) -> ModelStatistics:
         return ModelStatistics(tensors["nodes"], *tables, basis, about["samples"], about["evaluations"])
     except (SafetensorError, KeyError, ValueError) as error:
         raise ArtifactError(f"these bytes are not model statistics in safetensors form: {error}") from error
-
-
-def save(path: str | Path, statistics: ModelStatistics, dtype: torch.dtype = torch.float32) -> None:
-    """Write the table to a file, atomically."""
-    from workbench.atomic import write
-
-    write(Path(path), pack(statistics, dtype))
-
-
-def load(path: str | Path) -> ModelStatistics:
-    """Read what :func:`save` wrote."""
-    return unpack(Path(path).read_bytes())

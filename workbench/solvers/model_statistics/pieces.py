@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 WIDEST = 0.5  # of a panel of the quadrature
-_MEMO_LIMIT = 256
+TERMS = 4  # moments computed at once: enough for order 3 and its corrector
+_MEMO_LIMIT = 1024
 
 
 class Piece(NamedTuple):
@@ -37,7 +38,7 @@ def piece(statistics, start: float, stop: float, terms: int) -> Piece:
         if len(memo) >= _MEMO_LIMIT:
             memo.clear()
         with torch.inference_mode(False), torch.no_grad():
-            known = memo[key] = _integrated(statistics, start, stop, terms)
+            known = memo[key] = _integrated(statistics, start, stop, max(terms, TERMS))
     return known
 
 

@@ -7,19 +7,21 @@ linear in v, and then what is predictable in the rest:
 
 l = 1 leaves f = -data, l = 0 leaves f = e: data and noise prediction are two choices of many.  The best l is the mean diagonal of
 sigma d noise / dx, the best s and b are the regression of f' on f.  Nothing here depends on the schedule: statistics found on one serve
-on all.  *Any* l, s, b keep a solver's order; good ones make its error small.
+on all.  *Any* smooth l, s, b keep a solver's order; good ones make its error small.  (A table is smooth to the first derivative.)
 
 Book: ``solvers/best_parameterization``.  Paper: ``zheng2023dpmsolverv3``.
 """
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from workbench.atomic import write
 from workbench.gaussian.gaussian import GaussianDenoiser
 from workbench.schedules import Schedule
 from workbench.solvers.model_statistics.basis import Basis
@@ -103,6 +105,23 @@ class ModelStatistics:
 
         return estimate(model, data, **settings)
 
+    def save(self, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
+        """Write the table as safetensors, atomically; ``dtype`` is that of 1 - l, s and b."""
+        from workbench.solvers.model_statistics.files import pack
+
+        write(Path(path), pack(self, dtype))
+
+    @staticmethod
+    def load(path: str | Path) -> "ModelStatistics":
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ArtifactError: for a file that is something else.
+        """
+        from workbench.solvers.model_statistics.files import unpack
+
+        return unpack(Path(path).read_bytes())
+
     @property
     def shape(self) -> torch.Size:
         """The shape to which l, s and b broadcast together."""
@@ -126,7 +145,7 @@ class ModelStatistics:
         """Where the coefficients are not smooth, strictly between ``low`` and ``high``."""
         return [node for node in self._node_list if low < node < high]
 
-    def snapped(self, schedule: Schedule, grid: Float[Tensor, "points"]) -> Float[Tensor, "points"]:
+    def snapped(self, schedule: Schedule, grid: Float[Tensor, "points"]) -> Float[Tensor, "fewer"]:
         """The grid moved to the nearest nodes, as the published code does; points that meet become one."""
         lam = schedule.log_snr(grid.to(torch.float64))
         near = (lam[:, None] - self.nodes).abs().argmin(1).unique_consecutive()

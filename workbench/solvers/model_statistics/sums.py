@@ -8,6 +8,7 @@ Book: ``solvers/best_parameterization``.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int64
@@ -17,6 +18,7 @@ from workbench.solvers.model_statistics.basis import Basis
 from workbench.solvers.model_statistics.derivatives import CALLS, Looked
 from workbench.solvers.model_statistics.statistics import ModelStatistics, slopes
 
+Drift = Literal["fitted", "linear"]
 PARTS = ("zz", "zjz", "v", "e", "d", "vv", "ve", "ee", "vd", "ed")  # d is e', z the direction, j the Jacobian of e in v
 
 
@@ -34,9 +36,7 @@ class Sums:
 
     def add(self, node: int, seen: Looked, z: Tensor, basis: Basis | None) -> None:
         """Add a batch at one node."""
-        v, data, moved, turned, z = (
-            (part if basis is None else basis.into(part)).to("cpu", torch.float64) for part in (*seen, z)
-        )
+        v, data, moved, turned, z = ((part if basis is None else basis.into(part)).to("cpu", torch.float64) for part in (*seen, z))
         e = v - data
         d = -e - moved
         products = (z * z, z * (z - turned), v, e, d, v * v, v * e, e * e, v * d, e * d)
@@ -44,13 +44,15 @@ class Sums:
             total += product.sum(0)
         self.count[node] += len(v)
 
-    def statistics(self, nodes: Float[Tensor, "nodes"], basis: Basis | None, pool: Sequence[int] | None = None) -> ModelStatistics:
+    def statistics(
+        self, nodes: Float[Tensor, "nodes"], basis: Basis | None, pool: Sequence[int] | None = None, drift: Drift = "fitted"
+    ) -> ModelStatistics:
         """The coefficients that these sums imply.
 
             l = E[z . J z] / E[z . z],    s = Cov(f, f') / Var(f),    b = E f' - s E f
 
         elementwise, or with sums and covariances pooled over the axes ``pool`` of a sample (all three then).  The slope of l is that of
-        the table's own interpolation.  Where f does not vary (a Gaussian) s is l - 1.
+        the table's own interpolation.  Where f does not vary (a Gaussian), and everywhere with ``drift="linear"``, s is l - 1.
         """
         scale = self.count.view(-1, *[1] * (self.total.ndim - 2)).to(torch.float64)
         mean = dict(zip(PARTS, self.total / scale, strict=True))
@@ -67,7 +69,7 @@ class Sums:
         f_rate = ed - slope * ve + l * ee - l * (vd - slope * vv + l * ve)
         spread, together = pooled(f_squared - f * f), pooled(f_rate - f * rate)
         still = spread <= 1e-10 * pooled(ee)
-        s = torch.where(still, l - 1, together / torch.where(still, 1.0, spread))
+        s = torch.where(still | (drift == "linear"), l - 1, together / torch.where(still, 1.0, spread))
         b = rate - s * f
         least = int(self.count.min())
         return ModelStatistics(nodes, l, s, pooled(b) if pool else b, basis, least, CALLS * int(self.count.sum()))
