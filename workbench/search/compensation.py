@@ -52,7 +52,7 @@ def compensation(
         x: states at grid[0] to search on.
         held_out: states at grid[0] to judge on, of other noise.
         solver: a ``DCSolver`` whose other settings are kept; by default ``DCSolver()``.
-        method: "gradient", AdamW through the model as published; "golden section" between 0 and 2; "closed form", the best ratio for the
+        method: "gradient", AdamW through the model (as published, but without its weight decay, and keeping the best); "golden section" between 0 and 2; "closed form", the best ratio for the
             prediction alone, by a polynomial, held against 1 by two evaluations.
         first: the first step that is compensated, at least 1; 2 as published (the polynomial then has three answers).
         iterations: evaluations of the loss for each step, at least 4.
