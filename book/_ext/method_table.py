@@ -17,11 +17,12 @@ HEADER = ("Method", "Order", "Evaluations a step", "Draws noise", "Paper", "Chap
 
 
 def methods() -> dict[type, list]:
-    """Each class with the settings of it that ``ALL`` tries; the embedded pairs come last."""
+    """Each class with the settings of it that ``ALL`` tries; the embedded pairs come last, and what needs to know a model."""
     from workbench import solvers
 
-    found = {}
-    for solver in (*solvers.ALL, solvers.DPMSolver12(), solvers.DPMSolver23()):
+    found, known = {}, solvers.ModelStatistics.constant()
+    informed = [solvers.DPMSolverV3(known, order) for order in (1, 2, 3)]
+    for solver in (*solvers.ALL, solvers.DPMSolver12(), solvers.DPMSolver23(), *informed):
         found.setdefault(type(solver), []).append(solver)
     return found
 
