@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 
-from workbench.denoiser import combine, conversion
+from workbench.denoiser import Denoiser, combine, conversion
 from workbench.solvers.base import Solver
 from workbench.solvers.ddim import DDIM
 from workbench.solvers.exponential import exact_step
@@ -107,32 +107,19 @@ class DualFast(Solver):
         return out, (inner, overheard.first if older is None or self.tau == "previous" else older)
 
 
-class _Overheard:
+class _Overheard(Denoiser):
     """A model whose first answer is kept, as a noise prediction."""
-
-    __slots__ = ("first", "model", "predicts", "schedule")
 
     def __init__(self, model) -> None:
         self.model, self.schedule, self.predicts, self.first = model, model.schedule, model.predicts, None
 
-    def _face(self, name: str, x: Tensor, t: float) -> Tensor:
-        answer = getattr(self.model, name)(x, t)
+    def predict(self, x: Tensor, t: float) -> Tensor:
+        """The native face."""
+        return self.face(self.predicts, x, t)
+
+    def face(self, target: str, x: Tensor, t: float) -> Tensor:
+        """The model's own answer."""
+        answer = getattr(self.model, target)(x, t)
         if self.first is None:
-            self.first = answer if name == "noise" else combine(conversion(self.schedule, name, "noise", t), x, answer)
+            self.first = answer if target == "noise" else combine(conversion(self.schedule, target, "noise", t), x, answer)
         return answer
-
-    def data(self, x: Tensor, t: float) -> Tensor:
-        """The model's."""
-        return self._face("data", x, t)
-
-    def noise(self, x: Tensor, t: float) -> Tensor:
-        """The model's."""
-        return self._face("noise", x, t)
-
-    def score(self, x: Tensor, t: float) -> Tensor:
-        """The model's."""
-        return self._face("score", x, t)
-
-    def velocity(self, x: Tensor, t: float) -> Tensor:
-        """The model's."""
-        return self._face("velocity", x, t)

@@ -27,7 +27,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workbench.denoiser import combine, conversion, per_sample
+from workbench.denoiser import Denoiser, combine, conversion, per_sample
 from workbench.schedules import Schedule
 from workbench.solvers.base import Solver
 from workbench.solvers.ddim import DDIM
@@ -164,35 +164,22 @@ class TimeShift(Solver):
         return first * x + per_sample(alpha * along / schedule.alpha(row.s), x) * out
 
 
-class _Shifted:
+class _Shifted(Denoiser):
     """A model whose noise prediction is taken at the shifted times; its other faces follow from it at the nominal one."""
-
-    __slots__ = ("model", "predicts", "rule", "schedule")
 
     def __init__(self, model, rule: TimeShift) -> None:
         self.model, self.schedule, self.predicts, self.rule = model, model.schedule, "noise", rule
 
-    def _face(self, target: str, x: Tensor, t: float) -> Tensor:
+    def predict(self, x: Tensor, t: float) -> Tensor:
+        """The native face."""
+        return self.face(self.predicts, x, t)
+
+    def face(self, target: str, x: Tensor, t: float) -> Tensor:
+        """At the shifted times, where the cutoff lets it."""
         if t <= self.rule.cutoff:
             return getattr(self.model, target)(x, t)
         noise = self.model.noise(x, self.rule.times(self.schedule, x, t))
         return noise if target == "noise" else combine(conversion(self.schedule, "noise", target, t), x, noise)
-
-    def data(self, x: Tensor, t: float) -> Tensor:
-        """From the shifted noise prediction."""
-        return self._face("data", x, t)
-
-    def noise(self, x: Tensor, t: float) -> Tensor:
-        """At the shifted times."""
-        return self._face("noise", x, t)
-
-    def score(self, x: Tensor, t: float) -> Tensor:
-        """From the shifted noise prediction."""
-        return self._face("score", x, t)
-
-    def velocity(self, x: Tensor, t: float) -> Tensor:
-        """From the shifted noise prediction."""
-        return self._face("velocity", x, t)
 
 
 def expected_variance(schedule: Schedule, t: float | Tensor, variance: float | int) -> float | Tensor:

@@ -20,6 +20,8 @@ def check_path(path: Path, save_every: int) -> None:
         raise ValueError(f"save_every={save_every!r}; it is a number of steps and needs to be at least 1")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; checkpoint= names a file, such as {path / 'fit.pt'}")
+    if path.suffix == ".safetensors":
+        raise ValueError(f"{path} would be read as weights alone; a checkpoint holds more, so name it {path.with_suffix('.pt').name}")
 
 
 def kept(trainer: Trainer, path: Path, save_every: int) -> Iterator[Step]:
