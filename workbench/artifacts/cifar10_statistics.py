@@ -2,7 +2,7 @@
 
 For ``cifar10-denoiser``, two sets of statistics from the same looks at it, by central differences, on the network's own samples
 (``stand-in-images``, so no data are needed): "pixels", as the paper has it, with s and b by regression; and "eigenvectors", in the
-256 leading eigenvectors of ``cifar10-moments`` and the rest, with s = l - 1.  Five evaluations a picture and node: about twelve minutes
+256 leading eigenvectors of ``cifar10-moments`` and the rest, with s = l - 1.  Five evaluations a picture and node: a quarter of an hour
 on one core for 192 pictures.
 """
 

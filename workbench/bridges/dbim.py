@@ -5,7 +5,7 @@ As published, with x0 = D(x_s, s), from s to the cleaner t:
     x_t = a_t x_T + b_t x0 + sqrt(c_t^2 - w^2) (x_s - a_s x_T - b_s x0) / c_s + w z,     w = eta alpha_t rho_t sqrt(1 - rho_t^2 / rho_s^2).
 
 Divide by n and take a x_T away, and this is :class:`~workbench.solvers.DDIM` on the :class:`Bridge`, with the very same eta.  Orders 2
-and 3 extrapolate x0 in log(b / c) and integrate exactly: 2M with the exact slope, and the correct 3M.  The first step, from T, is the one
+and 3 extrapolate x0 in log(b / c) and integrate exactly: 2M "taylor", and the correct 3M.  The first step, from T, is the one
 that ``solve`` takes wherever a grid starts at alpha = 0.  Book: ``solvers/bridges``.  Paper: ``zheng2025dbim``.
 """
 
