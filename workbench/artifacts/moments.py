@@ -79,14 +79,14 @@ def unpack(content: bytes) -> Moments:
         mean, spectrum, first, first_scale, rest, rest_scale, count = (tensors[name] for name in _PARTS)
     except Exception as error:
         raise ArtifactError(f"these bytes are not moments in safetensors form: {error}") from error
-    columns = torch.cat([first * first_scale, rest * rest_scale], dim=1)
-    return Moments(mean, spectrum, orthonormalized(columns), int(count.item()))
+    vectors = orthonormalized(torch.cat([first * first_scale, rest * rest_scale], dim=1))
+    return Moments(mean, spectrum, vectors, int(count.item()))
 
 
 def orthonormalized(columns: Float64[Tensor, "d rank"]) -> Float64[Tensor, "d rank"]:
     """Return the orthonormal Q of ``columns = Q R`` with R's diagonal positive, so that no column changes its sign."""
     q, r = torch.linalg.qr(columns)
-    return q * r.diagonal().sign()
+    return q.mul_(r.diagonal().sign())  # in place: the largest thing that a page of pictures loads
 
 
 def _to_integers(columns: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
