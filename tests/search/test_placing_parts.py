@@ -175,6 +175,8 @@ def test_blocks_are_left_out_and_none_is_lost(network):
     assert found.fitness == pytest.approx(wb.metrics.relative_error(end, truth))
     assert not torch.equal(end, wb.solve(network, start, found, DDIM).x)
     torch.testing.assert_close(wb.solve(found.model, start[:1], found, DDIM).x, end[:1])
+    own = {weight.data_ptr() for weight in network.net.parameters()}
+    assert all(weight.data_ptr() in own for model in found.model.models for weight in model.net.parameters())
     again = grid(network, DDIM, 3, method=Evolving(6, 3, skipped=2), generator=rng(8), **about)
     assert (again.times, again.skipped) == (found.times, found.skipped)
     with pytest.raises(ValueError, match="blocks together"):

@@ -21,7 +21,9 @@ def check_path(path: Path, save_every: int) -> None:
     if path.is_dir():
         raise ValueError(f"{path} is a folder; checkpoint= names a file, such as {path / 'fit.pt'}")
     if path.suffix == ".safetensors":
-        raise ValueError(f"{path} would be read as weights alone; a checkpoint holds more, so name it {path.with_suffix('.pt').name}")
+        raise ValueError(
+            f"{path} would be read as weights alone; a checkpoint holds more, so name it {path.with_suffix('.pt').name}"
+        )
 
 
 def kept(trainer: Trainer, path: Path, save_every: int) -> Iterator[Step]:

@@ -49,6 +49,8 @@ class Stepwise(Denoiser):
 class Skipping:
     """The versions of a model with blocks left out, made when they are first asked for; the last few are kept.
 
+    All of them use the model's own weights, so that they take no memory to speak of; they are for asking, not for training.
+
     Args:
         model: a denoiser with a network of residual blocks in its field ``net``.
         kept: how many versions to keep in memory.
@@ -74,7 +76,7 @@ class Skipping:
         from workbench.quantizers.allocating import without_blocks
 
         if blocks not in self._made:
-            self._made[blocks] = without_blocks(self.whole, blocks)
+            self._made[blocks] = _sharing(without_blocks(self.whole, blocks), self.whole)
             if len(self._made) > self.kept:
                 self._made.popitem(last=False)
         self._made.move_to_end(blocks)
@@ -83,3 +85,13 @@ class Skipping:
     def model(self, times: Sequence[float], skipped: Sequence[tuple[int, ...]]) -> Stepwise:
         """The model for a grid, with other blocks left out in each of its steps."""
         return Stepwise(times[:-1], [self.without(tuple(blocks)) for blocks in skipped])
+
+
+def _sharing(version: Any, whole: Any) -> Any:
+    """``version`` with the weights of ``whole`` in the place of its copies of them."""
+    from workbench.quantizers.model import net_of
+
+    own = dict(net_of(whole).named_parameters())
+    for name, weight in net_of(version).named_parameters():
+        weight.data = own[name].data
+    return version
