@@ -100,7 +100,7 @@ class ModelStatistics:
 
     @staticmethod
     def estimate(model, data, **settings) -> "ModelStatistics":
-        """The statistics of any denoiser, measured on noised data: see :func:`~workbench.solvers.model_statistics.estimate`."""
+        """The statistics of any denoiser, measured on noised data: see :func:`~workbench.solvers.model_statistics.estimating.estimate`."""
         from workbench.solvers.model_statistics.estimating import estimate
 
         return estimate(model, data, **settings)
