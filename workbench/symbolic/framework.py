@@ -26,15 +26,15 @@ STATEMENTS = (
     ),
     Statement(
         "midpoint-relaxation",
-        sp.Limit((theta - 1) / h, h, 0),
-        -sp.Rational(1, 6),
-        note="For short steps that factor is 1 - h/6.",
+        sp.Limit((theta * d - d) / h, h, 0),
+        -d / 6,
+        note="For short steps the slope D_1 becomes (1 - h/6) D_1.",
     ),
     Statement(
         "b1-relaxation",
-        sp.Limit((1 / (2 * phi_2) - 1) / h, h, 0),
-        sp.Rational(1, 3),
-        note="B(h) = h multiplies the first derivative by 1 + h/3.",
+        sp.Limit((d / (2 * phi_2) - d) / h, h, 0),
+        d / 3,
+        note="B(h) = h makes (1 + h/3) D_1 of the slope D_1.",
     ),
     Statement(
         "two-thirds-know-the-curvature",
