@@ -107,7 +107,7 @@ def test_every_coding_exercise_of_the_book_can_be_stripped(name, tmp_path):
     nbformat.validate(nbformat.from_dict(teacher(chapter)))
     (tmp_path / "ada.ipynb").write_text(json.dumps(made))
     handed_in = Submission("ada", (tmp_path / "ada.ipynb",)).answers()
-    tasks = {e.label: "".join(part.stub for part in rule.parts(e) if part.answer) for e in chapter.exercises if e.coding}
+    tasks = {e.label: "\n".join(part.stub for part in rule.parts(e) if part.answer) for e in chapter.exercises if e.coding}
     assert {label: code.split() for label, code in handed_in.items()} == {label: code.split() for label, code in tasks.items()}
     text = "\n".join(source(cell) for cell in made["cells"])
     solutions = [
