@@ -18,7 +18,7 @@ from torch import Tensor
 
 from workbench.denoiser import Denoiser, at_least_single
 from workbench.nets.training.resuming import check_path, digest
-from workbench.search.compensated import bar_of
+from workbench.progress import bar_of
 from workbench.search.descent import Descent
 from workbench.search.teacher import check_task, distance, miss, trajectory
 from workbench.search.triangle import Triangle

@@ -67,12 +67,3 @@ def resumed(path: Path, about: dict[str, Any]) -> Progress:
     if wrong := differences(stored, about):
         raise CheckpointError(f"{path} is of another search: {'; '.join(wrong)}. Ask for the same, or take another file")
     return Progress(**state)
-
-
-def bar_of(total: int, progress: bool, done: int = 0, unit: str = "step") -> Any:
-    """A progress bar, or None."""
-    if not progress:
-        return None
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, initial=done, unit=unit)

@@ -18,7 +18,8 @@ from torch import Tensor
 from workbench.denoiser import Denoiser, at_least_single
 from workbench.nets.training.checkpoint import save
 from workbench.nets.training.resuming import check_path, digest
-from workbench.search.compensated import Compensation, Method, Progress, bar_of, check, resumed
+from workbench.progress import bar_of
+from workbench.search.compensated import Compensation, Method, Progress, check, resumed
 from workbench.search.compensating import Step, by_golden_section, by_gradient, in_closed_form
 from workbench.search.teacher import check_task, miss, trajectory
 from workbench.solve import solve

@@ -10,6 +10,7 @@ import torch
 
 from workbench.nets.training.batches import generator_of, seed_of
 from workbench.nets.training.resuming import check_path
+from workbench.progress import bar_of
 from workbench.search.found import Found, Generation
 from workbench.search.resuming import keep, resumed
 from workbench.search.settings import Evolution, Stage
@@ -78,7 +79,7 @@ def evolve(
     worth = number(fitness(start, last))  # also where a checkpoint has it: it tells one fitness from another
     first = Found(start, (Generation(0, worth, 1, last.samples),), known={(start, len(settings.stages) - 1): worth})
     found = first if checkpoint is None or not checkpoint.exists() else resumed(checkpoint, first, about)
-    bar = _bar(settings.generations, found, progress)
+    bar = bar_of(settings.generations, progress, len(found.history) - 1, "generation")
     try:
         if callback is not None and len(found.history) == 1:
             callback(found)
@@ -145,11 +146,3 @@ def _children(parent: Any, known: dict, mutate: Mutate, settings: Evolution, dra
                 children[child] = None
                 break
     return list(children)
-
-
-def _bar(generations: int, found: Found, progress: bool) -> Any:
-    if not progress:
-        return None
-    from tqdm.auto import tqdm
-
-    return tqdm(total=generations, initial=len(found.history) - 1, unit="generation")

@@ -22,6 +22,7 @@ from torch import Tensor
 from workbench.nets.training.batches import generator_of, seed_of
 from workbench.nets.training.checkpoint import CheckpointError, differences, load, save
 from workbench.nets.training.resuming import check_path
+from workbench.progress import bar_of
 from workbench.transport.cells import SemiDiscrete
 
 Source = Callable[[int, torch.Generator], Tensor]
@@ -151,7 +152,7 @@ def semi_discrete(
         )
     about = asdict(settings) | {"seed": seed, "points": _digest(points), "shares": _digest(start.shares)}
     state = _State.begin(start, settings) if checkpoint is None or not checkpoint.exists() else _State.resumed(checkpoint, about)
-    bar = _bar(settings, state, progress)
+    bar = bar_of(settings.iterations, progress, len(state.history), "iteration")
     interrupted = False
     try:
         while not state.reached and len(state.history) < settings.iterations:
@@ -222,11 +223,3 @@ class _State(NamedTuple):
 
 def _digest(numbers: Tensor) -> str:
     return hashlib.sha256(numbers.detach().cpu().double().numpy().tobytes()).hexdigest()[:16]
-
-
-def _bar(settings: Ascent, state: _State, progress: bool) -> Any:
-    if not progress:
-        return None
-    from tqdm.auto import tqdm
-
-    return tqdm(total=settings.iterations, initial=len(state.history), unit="iteration")
